@@ -1,0 +1,207 @@
+"""The run folder: what training leaves behind. The only module that knows its layout.
+
+    checkpoints/NAME/
+      run.json                   which checkpoint is the best and which the last
+      metrics.csv                a line an epoch
+      epoch-0007/                never changed once written
+        model.safetensors        the weights to generate with
+        config.json              representation, architecture, settings, corpus, split, version, metrics
+        trainer.safetensors      the weights and the optimizer's moments to go on with
+        trainer.json             where training stood
+
+Weights are safetensors and all else JSON: loading runs no code. A folder is written under a temporary name, flushed to
+the disk and renamed, so that there is a whole one or none.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from midigen.errors import CheckpointError, RepresentationError
+from midigen.models.sequence_model import ModelConfig, SequenceModel
+from midigen.representations.representation import Json, Representation, representation_from_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = 1
+RUN, METRICS, MODEL, CONFIG = "run.json", "metrics.csv", "model.safetensors", "config.json"
+TRAINER_TENSORS, TRAINER = "trainer.safetensors", "trainer.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded checkpoint: the network in evaluation mode, its representation and all that was noted."""
+
+    folder: Path
+    config: Json
+    representation: Representation
+    model: SequenceModel
+
+    @property
+    def name(self) -> str:
+        """The name of its run."""
+        return str(self.config["name"])
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a checkpoint folder is written from."""
+
+    weights: Mapping[str, Tensor]
+    config: Json
+    trainer_tensors: Mapping[str, Tensor]
+    trainer: Json
+
+
+def save_checkpoint(run: Path, name: str, snapshot: Snapshot, *, is_best: bool, keep_all: bool = False) -> None:
+    """Write ``run/name``, name it last (and best), and delete what is neither, unless all are to be kept.
+
+    Raises:
+        CheckpointError: it cannot be written; what was there before still is.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=run))
+        try:
+            save_file(dict(snapshot.weights), temporary / MODEL)
+            save_file(dict(snapshot.trainer_tensors), temporary / TRAINER_TENSORS)
+            (temporary / CONFIG).write_text(json.dumps({"format": FORMAT, **snapshot.config}, indent=1), "utf-8")
+            (temporary / TRAINER).write_text(json.dumps(snapshot.trainer, indent=1), "utf-8")
+            for file in temporary.iterdir():
+                _flush(file)
+            shutil.rmtree(run / name, ignore_errors=True)
+            temporary.replace(run / name)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        pointers = {**_pointers(run), "last": name} | ({"best": name} if is_best else {})
+        write_text(run / RUN, json.dumps(pointers, indent=1))
+        if not keep_all:
+            for folder in run.glob("epoch-*"):
+                if folder.name not in pointers.values():
+                    shutil.rmtree(folder, ignore_errors=True)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"The checkpoint {run / name} cannot be written: {error}.", run / name) from error
+
+
+def _flush(file: Path) -> None:
+    with file.open("rb+") as opened:
+        os.fsync(opened.fileno())
+
+
+def write_text(file: Path, text: str) -> None:
+    """Replace a file's text as a whole."""
+    temporary = file.with_name(f".{file.name}.part")
+    temporary.write_text(text, "utf-8")
+    _flush(temporary)
+    temporary.replace(file)
+
+
+def write_metrics(run: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """Write metrics.csv from one mapping an epoch."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_text(run / METRICS, text.getvalue())
+
+
+def _pointers(run: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads((run / RUN).read_text("utf-8")))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{run / RUN} is damaged; name one of the folders in {run} instead.", run) from error
+
+
+def find_checkpoint(given: str | None, checkpoints: Path, which: str = "best") -> Path:
+    """Return the folder of a checkpoint.
+
+    Args:
+        given: a run's name in the working folder, a run folder, or a checkpoint folder; None for the newest run.
+        checkpoints: the working folder for checkpoints.
+        which: "best" or "last" of the run.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    if given is None:
+        runs = sorted(checkpoints.glob(f"*/{RUN}"), key=lambda file: file.stat().st_mtime)
+        if not runs:
+            raise CheckpointError(f"There is no trained model in {checkpoints} yet; train one: midigen train.")
+        folder = runs[-1].parent
+    else:
+        folder = next((f for f in (checkpoints / given, Path(given)) if f.is_dir()), checkpoints / given)
+    if (folder / MODEL).is_file():
+        return folder
+    name = _pointers(folder).get(which)
+    if name is None:
+        known = ", ".join(sorted(file.parent.name for file in checkpoints.glob(f"*/{RUN}"))) or "none yet"
+        raise CheckpointError(f"There is no model at {folder}; trained here: {known}.", folder)
+    return folder / name
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Load the network of a checkpoint folder for generating.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, of a later format, or does not fit the others.
+    """
+    config = _read_json(folder / CONFIG)
+    if config.get("format") != FORMAT:
+        raise CheckpointError(f"{folder} has format {config.get('format')}, this midigen reads {FORMAT}.", folder)
+    try:
+        representation = representation_from_json(config["representation"])
+        model = SequenceModel(representation.fields, representation.context_fields, ModelConfig(**config["model"]))
+        model.load_state_dict(load_weights(folder))
+    except (KeyError, TypeError, RuntimeError, RepresentationError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"{folder} does not hold a model that fits its description ({reason}).", folder
+        ) from error
+    return Checkpoint(folder, config, representation, model.eval())
+
+
+def load_trainer(folder: Path) -> tuple[Json, dict[str, Tensor]]:
+    """Return trainer.json and the tensors to go on training with.
+
+    Raises:
+        CheckpointError: they are missing or damaged.
+    """
+    return _read_json(folder / TRAINER), _read_tensors(folder / TRAINER_TENSORS)
+
+
+def load_weights(folder: Path) -> dict[str, Tensor]:
+    """Return the weights of a checkpoint folder.
+
+    Raises:
+        CheckpointError: they are missing or damaged.
+    """
+    return _read_tensors(folder / MODEL)
+
+
+def _read_tensors(file: Path) -> dict[str, Tensor]:
+    try:
+        return dict(load_file(file))
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{file} cannot be read ({error}).", file) from error
+
+
+def _read_json(file: Path) -> Json:
+    try:
+        return dict(json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{file} cannot be read ({error}).", file) from error

@@ -1,0 +1,139 @@
+"""Catalogue: one table of the corpora that midigen knows by name.
+
+A record says what a corpus is and where its files lie; nothing here opens a file. All of today's corpora are read from
+the user's own installation of music21, so nothing of that collection is copied into this package.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from midigen.errors import SourceError
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """One corpus."""
+
+    name: str
+    title: str
+    format: str
+    """Of its files: "musicxml" or "abc"."""
+    pieces: int
+    """That are kept after reading; for ABC the number of tunes in the files."""
+    bytes: int
+    """Size of its files on disk."""
+    licence: str
+    citation: str
+    representation: str
+    """Name of the representation that suits it best."""
+    patterns: tuple[str, ...]
+    """Globs of its files inside music21's collection."""
+    bpm: float
+    """Quarters a minute for new music in this style, whose representation may know no tempo."""
+    split: str | None = None
+    """JSON file beside this module with the names of the pieces for validation and test; all others train."""
+    voices: tuple[str, str, str, str] | None = None
+    """If given, only pieces with exactly these parts in this order are kept."""
+
+
+_MUSIC21 = (
+    "M. S. Cuthbert and C. Ariza: music21: A Toolkit for Computer-Aided Musicology and Symbolic Music Data. ISMIR 2010"
+)
+_TERMS = "the encodings come with music21 by their makers' permission and are not midigen's to relicense"
+
+_CORPORA = (
+    Corpus(
+        name="bach-chorales",
+        title="Chorales in four voices by Johann Sebastian Bach",
+        format="musicxml",
+        pieces=364,
+        bytes=2_054_872,
+        licence=f"music in the public domain; {_TERMS}; the files name no terms of their own",
+        citation=f"Encoded by Margaret Greentree. {_MUSIC21}. Split: M. Allan and C. K. I. Williams: Harmonising "
+        "Chorales by Probabilistic Inference. NIPS 2005",
+        representation="grid",
+        patterns=("bach/bwv*.mxl",),
+        bpm=80,
+        split="jsb_split.json",
+        voices=("Soprano", "Alto", "Tenor", "Bass"),
+    ),
+    Corpus(
+        name="quartets",
+        title="String quartets by Haydn, Mozart and Beethoven",
+        format="musicxml",
+        pieces=46,
+        bytes=2_836_148,
+        licence=f"music in the public domain; {_TERMS}; some may not be used commercially",
+        citation=_MUSIC21,
+        representation="notes",
+        # Opus 18 no. 1 lies there a second time as kern, and the piano sonata K. 545 is no quartet.
+        patterns=(
+            "haydn/*/*.mxl",
+            "mozart/k80/*.mxl",
+            "mozart/k15[56]/*.mxl",
+            "mozart/k458/*.mxl",
+            "beethoven/*.mxl",
+            "beethoven/*/*.mxl",
+        ),
+        bpm=100,
+    ),
+    Corpus(
+        name="ryans-mammoth",
+        title="Fiddle tunes of Ryan's Mammoth Collection, Boston 1883",
+        format="abc",
+        pieces=1_059,
+        bytes=438_823,
+        licence=f"tunes in the public domain; {_TERMS}; the contributors (Ray Davies and others) name no licence",
+        citation=f"Ryan's Mammoth Collection, 1883. {_MUSIC21}",
+        representation="abc",
+        patterns=("ryansMammoth/*.abc",),
+        bpm=120,
+    ),
+    Corpus(
+        name="oneills",
+        title="Irish tunes of O'Neill's Music of Ireland, Chicago 1903",
+        format="abc",
+        pieces=2_009,
+        bytes=781_984,
+        licence=f"tunes in the public domain; {_TERMS}; the transcribers are named in the files, without a licence",
+        citation=f"F. O'Neill: Music of Ireland, 1903. {_MUSIC21}",
+        representation="abc",
+        patterns=("oneills1850/*.abc",),
+        bpm=120,
+    ),
+    Corpus(
+        name="airds-airs",
+        title="Scottish, English and Irish airs of James Aird's Selection, Glasgow from 1778",
+        format="abc",
+        pieces=1_180,
+        bytes=422_263,
+        licence=f"tunes in the public domain; {_TERMS}; transcribed by Jack Campin in 2009, without a licence",
+        citation=f"J. Aird: A Selection of Scotch, English, Irish and Foreign Airs, from 1778. {_MUSIC21}",
+        representation="abc",
+        patterns=("airdsAirs/*.abc",),
+        bpm=110,
+    ),
+)
+
+CATALOGUE: dict[str, Corpus] = {corpus.name: corpus for corpus in _CORPORA}
+DEFAULT_CORPUS = "bach-chorales"
+
+
+def find_corpus(name: str) -> Corpus:
+    """Return the corpus of this name.
+
+    Raises:
+        SourceError: there is none; the sentence lists the names and the nearest one.
+    """
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    raise SourceError(unknown_corpus(name), file=name)
+
+
+def unknown_corpus(name: str) -> str:
+    """Say that no corpus has this name, which ones there are and which is the nearest."""
+    near = difflib.get_close_matches(name.lower(), CATALOGUE, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return f"there is no corpus called {name!r}{hint}; midigen knows {', '.join(CATALOGUE)}"

@@ -1,0 +1,232 @@
+"""From a source to a dataset: one memory-mapped array of rows, and a manifest that says what is in it and what is not.
+
+A dataset is a folder with
+
+    rows.npy       (all steps, K + P) int32: the ids of each row, then its plan; each piece ends with a row that has
+                   only a plan (ids -1)
+    offsets.npy    (pieces + 1,) int64: where each piece begins
+    manifest.json  source, representation, each piece with file, sha256 and split, and what was left out and why
+
+``prepare`` finds the dataset of a source again as long as the source's files and the options are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from midigen import __version__
+from midigen.corpora.catalogue import CATALOGUE
+from midigen.corpora.source import Collection, Piece, fingerprint, read_source, source_folder
+from midigen.errors import RepresentationError, SourceError
+from midigen.representations.representation import (
+    Json,
+    Representation,
+    find_representation,
+    representation_from_json,
+)
+from midigen.scores.score import Ints, Score
+
+SPLITS = ("train", "valid", "test")
+HELD_OUT_SHARE = 0.1
+DEFAULT_REPRESENTATION = "notes"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A built dataset, its rows on disk."""
+
+    folder: Path
+    manifest: Json
+    representation: Representation
+    rows: Ints
+    offsets: Ints
+
+    def indices(self, split: str) -> list[int]:
+        """Return the numbers of the pieces of a split."""
+        return [index for index, piece in enumerate(self.manifest["pieces"]) if piece["split"] == split]
+
+    def piece(self, index: int) -> tuple[Ints, Ints]:
+        """Return the rows (T, K) and the plan (T + 1, P) of a piece."""
+        stored = np.asarray(self.rows[self.offsets[index] : self.offsets[index + 1]], np.int64)
+        columns = len(self.representation.fields)
+        return stored[:-1, :columns], stored[:, columns:]
+
+    @property
+    def corpus_hash(self) -> str:
+        """A hash over the files that the pieces came from."""
+        return hashlib.sha256("".join(p["sha256"] for p in self.manifest["pieces"]).encode()).hexdigest()[:16]
+
+
+def prepare(
+    source: str,
+    corpora: Path,
+    tokens: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    like: Representation | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Dataset, bool]:
+    """Return the dataset of a source, and whether it was found rather than built.
+
+    Args:
+        source: a corpus name, folder, file or archive.
+        corpora: the working folder for corpora.
+        tokens: the representation's name; by default the catalogue's for its corpora, else ``notes``.
+        options: options of the representation; None stands for its default.
+        like: take over the ids of this representation, for a network that is trained on them already.
+        progress: called with files done and files in all.
+
+    Raises:
+        SourceError: nothing could be read.
+        RepresentationError: the representation or an option does not exist, or no piece fits.
+    """
+    name = tokens or default_representation(source)
+    find_representation(name)
+    given = {key: value for key, value in (options or {}).items() if value is not None}
+    slug = "-".join([name, *(f"{key}-{value}" for key, value in sorted(given.items()))])
+    if like is not None:
+        slug += f"-like-{hashlib.sha256(json.dumps(like.to_json()).encode()).hexdigest()[:8]}"
+    folder = source_folder(source, corpora) / slug
+    mark = f"{__version__} {fingerprint(source, corpora)}"
+    found = load_dataset(folder, mark)
+    if found is not None:
+        return found, True
+    collection = read_source(source, corpora, progress or (lambda _done, _total: None))
+    return build(collection, name, given, Target(folder, mark, like)), False
+
+
+def default_representation(source: str) -> str:
+    """Return the representation that a source is parsed to when the user names none."""
+    return CATALOGUE[source].representation if source in CATALOGUE else DEFAULT_REPRESENTATION
+
+
+def load_dataset(folder: Path, mark: str | None = None) -> Dataset | None:
+    """Return the dataset in a folder, or None if there is none, it is damaged, or it bears another mark."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+        if mark is not None and manifest["mark"] != mark:
+            return None
+        rows = np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False)
+        offsets = np.load(folder / "offsets.npy", allow_pickle=False)
+        if len(offsets) != len(manifest["pieces"]) + 1 or offsets[-1] != len(rows):
+            return None
+        return Dataset(folder, manifest, representation_from_json(manifest["representation"]), rows, offsets)
+    except (OSError, ValueError, KeyError, RepresentationError):
+        return None
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a dataset is written, the mark by which it is found again, and whose ids it takes over."""
+
+    folder: Path
+    mark: str
+    like: Representation | None = None
+
+
+def build(collection: Collection, name: str, options: Mapping[str, Any], target: Target) -> Dataset:
+    """Encode a collection and write it as a dataset.
+
+    Raises:
+        RepresentationError: no piece fits the representation.
+        SourceError: the folder cannot be written.
+    """
+    splits = assign_splits(collection.pieces)
+    training = [piece.score for piece, split in zip(collection.pieces, splits, strict=True) if split == "train"]
+    representation: Representation = find_representation(name).fit(training, options)
+    vocabulary = ""
+    if target.like is not None:
+        representation, vocabulary = representation.adopt(target.like)
+    entries: list[Json] = []
+    left_out: list[Json] = [{"file": left.file, "reason": left.reason} for left in collection.left_out]
+    blocks, offsets = [], [0]
+    for piece, split in zip(collection.pieces, splits, strict=True):
+        try:
+            rows, plan = representation.encode(piece.score)
+        except RepresentationError as error:
+            left_out.append({"file": piece.file, "reason": f"does not fit {name}: {error}"})
+            continue
+        blocks.append(np.concatenate([np.pad(rows, ((0, 1), (0, 0)), constant_values=-1), plan], axis=1))
+        offsets.append(offsets[-1] + len(plan))
+        entries.append(
+            {"name": piece.name, "file": piece.file, "sha256": piece.sha256, "split": split, "rows": len(rows)}
+        )
+    if not any(entry["split"] == "train" for entry in entries):
+        reasons = "; ".join(sorted({left["reason"] for left in left_out})[:3])
+        raise RepresentationError(f"No piece of {collection.name} can be written as {name}: {reasons}.")
+    manifest: Json = {
+        "mark": target.mark,
+        "midigen": __version__,
+        "source": collection.name,
+        "representation": representation.to_json(),
+        "vocabulary": vocabulary,
+        "pieces": entries,
+        "left_out": left_out,
+    }
+    _write(target.folder, manifest, np.concatenate(blocks).astype(np.int32), np.array(offsets, np.int64))
+    built = load_dataset(target.folder)
+    if built is None:
+        raise SourceError(
+            f"The dataset written to {target.folder} cannot be read back; is the disk full?", target.folder
+        )
+    return built
+
+
+def _write(folder: Path, manifest: Json, rows: np.ndarray[Any, Any], offsets: Ints) -> None:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            np.save(temporary / "rows.npy", rows)
+            np.save(temporary / "offsets.npy", offsets)
+            (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1), "utf-8")
+            shutil.rmtree(folder, ignore_errors=True)
+            temporary.replace(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise SourceError(f"The dataset cannot be written to {folder}: {error.strerror}.", folder) from error
+
+
+def assign_splits(pieces: Sequence[Piece]) -> list[str]:
+    """Return the split of each piece.
+
+    A piece keeps the split its corpus gives it. Of the rest a tenth is for validation and a tenth for the test, chosen
+    by a hash of the notes, so that it depends neither on order nor on names; of fewer than ten pieces one each, as far
+    as one is left to train on. Pieces that are equal up to transposition share a side, the held-out one.
+    """
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, piece in enumerate(pieces):
+        groups[_shape(piece.score)].append(index)
+    split_of: dict[str, str] = {}
+    for shape, members in groups.items():
+        given = {pieces[index].split for index in members} - {None}
+        if given:
+            split_of[shape] = max((str(split) for split in given), key=SPLITS.index)
+    free = sorted(shape for shape in groups if shape not in split_of)
+    held_out = max(1, round(len(free) * HELD_OUT_SHARE))
+    # A corpus with a split of its own has its held-out pieces already.
+    choices = ["valid"] * held_out + ["test"] * held_out if not split_of else []
+    for rank, shape in enumerate(free):
+        spare = len(free) - 1 - rank
+        split_of[shape] = choices[rank] if rank < len(choices) and spare > 0 else "train"
+    by_index = {index: split_of[shape] for shape, members in groups.items() for index in members}
+    return [by_index[index] for index in range(len(pieces))]
+
+
+def _shape(score: Score) -> str:
+    """Return a hash that two scores share when they are equal up to transposition and a shift in time."""
+    notes = np.stack([score.onset, score.duration, score.pitch], axis=1)
+    notes = notes[np.lexsort((notes[:, 1], notes[:, 2], notes[:, 0]))]
+    if len(notes):
+        notes = notes - [notes[0, 0], 0, notes[0, 2]]
+    return hashlib.sha256(notes.tobytes()).hexdigest()

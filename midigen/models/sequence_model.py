@@ -1,0 +1,254 @@
+"""SequenceModel: our recurrent network over rows.
+
+One LSTM or GRU step a row. Its input is the row before, the context and the intervals between the voices that sound.
+Then one small head a column, in the order in which the columns are drawn: it reads the recurrent output, the input
+itself and the columns drawn already. The logits of a column on an axis are the sum of an absolute part and of parts
+that are looked up by distance to this column's last position and to the other columns of its axis that are known: what
+is learned of a fifth holds in every key.
+
+The regularisation is that of AWD-LSTM (Merity, Keskar, Socher 2018): one dropout mask a sequence on the input and after
+every layer, dropped recurrent weights; and blanked ids of the row before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  # the name PyTorch's own texts use
+
+from midigen.datasets.batches import Batch
+from midigen.errors import UsageError
+from midigen.fields import Field
+from midigen.models.network import Loss, State
+
+CONTEXT_EMBEDDING = 12
+INTERVAL_EMBEDDING = 24
+GATES = {"lstm": 4, "gru": 3}
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The architecture.
+
+    Raises:
+        UsageError: a value is out of range.
+    """
+
+    cell: str = "lstm"
+    """"lstm" or "gru"."""
+    layers: int = 2
+    hidden_size: int = 256
+    embedding_size: int = 32
+    """Of an id of the row before. Context fields have 12, intervals 24."""
+    head_size: int = 192
+    dropout: float = 0.5
+    """Of recurrent outputs, recurrent weights and heads; half of it of the input; a fifth of it of the ids."""
+    tied: bool = False
+    """Whether the absolute logits share the embedding of the column's ids."""
+
+    def __post_init__(self) -> None:
+        if self.cell not in GATES:
+            raise UsageError(f"The model is lstm or gru, not {self.cell!r}.")
+        if min(self.layers, self.hidden_size, self.embedding_size, self.head_size) < 1:
+            raise UsageError("Layers and sizes of the model must be 1 or more.")
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"Dropout is a share from 0 to below 1, not {self.dropout}.")
+
+
+class SequenceModel(nn.Module):
+    """See the module's text. ``fields`` describe the K columns, ``context_fields`` the C columns of the context."""
+
+    def __init__(self, fields: Sequence[Field], context_fields: Sequence[Field], config: ModelConfig) -> None:
+        super().__init__()
+        self.fields, self.context_fields, self.config = tuple(fields), tuple(context_fields), config
+        self.context_index = {field.name: index for index, field in enumerate(context_fields)}
+        # One more id for the start, one more for a blank.
+        self.embeddings = nn.ModuleList(nn.Embedding(f.size + 2, config.embedding_size) for f in fields)
+        self.known = [index for index, field in enumerate(context_fields) if not field.axis]
+        self.context_embeddings = nn.ModuleList(
+            nn.Embedding(context_fields[index].size, CONTEXT_EMBEDDING) for index in self.known
+        )
+        sounding = [index for index, field in enumerate(context_fields) if field.axis]
+        self.pairs = [p for p in combinations(sounding, 2) if context_fields[p[0]].axis == context_fields[p[1]].axis]
+        self.intervals = nn.ModuleList(
+            nn.Embedding(2 * context_fields[first].axis, INTERVAL_EMBEDDING) for first, _ in self.pairs
+        )
+        self.input_size = (
+            len(fields) * config.embedding_size
+            + len(self.known) * CONTEXT_EMBEDDING
+            + len(self.pairs) * INTERVAL_EMBEDDING
+        )
+        recurrent = nn.LSTM if config.cell == "lstm" else nn.GRU
+        sizes = [self.input_size] + [config.hidden_size] * config.layers
+        self.recurrent = nn.ModuleList(
+            recurrent(sizes[i], sizes[i + 1], batch_first=True) for i in range(config.layers)
+        )
+        self.heads = nn.ModuleList(Head(self, column) for column in range(len(fields)))
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for embedding in [*self.embeddings, *self.context_embeddings, *self.intervals]:
+            nn.init.normal_(embedding.weight, std=0.1)
+        for name, parameter in self.recurrent.named_parameters():
+            if "weight_hh" in name:
+                for gate in parameter.chunk(GATES[self.config.cell]):
+                    nn.init.orthogonal_(gate)
+            if self.config.cell == "lstm" and "bias_ih" in name:
+                # An open forget gate lets early gradients through (Jozefowicz, Zaremba, Sutskever 2015).
+                with torch.no_grad():
+                    parameter.chunk(4)[1].fill_(1.0)
+
+    def start(self, batch_size: int) -> State:
+        """See Network."""
+        weight = self.recurrent[0].weight_hh_l0
+        shape = (self.config.layers, batch_size, self.config.hidden_size)
+        return tuple(weight.new_zeros(shape) for _ in range(2 if self.config.cell == "lstm" else 1))  # type: ignore[operator]
+
+    def embed(self, before: Tensor, context: Tensor) -> Tensor:
+        """Return the network's input, (..., input_size), from the row before (..., K) and the context (..., C)."""
+        parts = [embedding(before[..., column]) for column, embedding in enumerate(self.embeddings)]
+        parts += [e(context[..., index]) for index, e in zip(self.known, self.context_embeddings, strict=True)]
+        parts += [
+            embedding(distance(context[..., first], context[..., second], self.context_fields[first].axis))
+            for (first, second), embedding in zip(self.pairs, self.intervals, strict=True)
+        ]
+        return torch.cat(parts, dim=-1)
+
+    def advance(self, before: Tensor, context: Tensor, state: State) -> tuple[Tensor, State]:
+        """See Network."""
+        inputs = self.embed(before, context).unsqueeze(1)
+        outputs, state = self._recur(inputs, state)
+        return torch.cat([outputs, inputs], dim=-1).squeeze(1), state
+
+    def logits(self, column: int, hidden: Tensor, context: Tensor, drawn: Tensor) -> Tensor:
+        """See Network."""
+        return self.heads[column](self, hidden, context, drawn)  # type: ignore[no-any-return]
+
+    def forward(self, batch: Batch, state: State | None = None) -> tuple[Loss, State]:
+        """The same as ``loss``; what wraps a module for several processes calls it by this name."""
+        return self.loss(batch, state)
+
+    def loss(self, batch: Batch, state: State | None = None) -> tuple[Loss, State]:
+        """See Network."""
+        state = self.start(len(batch.rows)) if state is None else state
+        state = tuple(part * ~batch.fresh[None, :, None] for part in state)
+        inputs = locked_dropout(self.embed(self._blanked(batch.before), batch.context), self.config.dropout / 2, self)
+        outputs, state = self._recur(inputs, state)
+        hidden = torch.cat([outputs, inputs], dim=-1)
+        seen = batch.is_row | batch.is_end
+        nats, correct = [], []
+        end = hidden.new_zeros(())
+        for column in range(len(self.fields)):
+            logits = self.logits(column, hidden, batch.context, batch.rows[..., :column]).float()
+            target = batch.rows[..., column]
+            if column == 0:
+                ending, logits = end_and_rest(logits)
+                end = F.binary_cross_entropy_with_logits(ending, batch.is_end.float(), seen.float(), reduction="sum")
+                target = torch.where(batch.is_row, target, 0)
+            cost = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none").view(target.shape)
+            nats.append((cost * batch.is_row).sum())
+            correct.append(((logits.argmax(-1) == target) & batch.is_row).sum())
+        return Loss(torch.stack(nats), end, torch.stack(correct), batch.is_row.sum()), state
+
+    def _recur(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Run the layers over (B, T, input_size); return (B, T, H) and the state after the last step."""
+        after = []
+        function = torch.lstm if self.config.cell == "lstm" else torch.gru
+        for index, layer in enumerate(self.recurrent):
+            own = tuple(part[index : index + 1] for part in state)
+            dropped = F.dropout(layer.weight_hh_l0, self.config.dropout, self.training)  # type: ignore[arg-type]
+            weights = [layer.weight_ih_l0, dropped, layer.bias_ih_l0, layer.bias_hh_l0]
+            given = own if self.config.cell == "lstm" else own[0]
+            inputs, *own_after = function(inputs, given, weights, True, 1, 0.0, self.training, False, True)  # type: ignore[arg-type]
+            inputs = locked_dropout(inputs, self.config.dropout, self)
+            after.append(own_after)
+        return inputs, tuple(torch.cat(parts) for parts in zip(*after, strict=True))
+
+    def _blanked(self, before: Tensor) -> Tensor:
+        """Replace some ids of the rows before, each with the same chance, while training."""
+        if not self.training:
+            return before
+        blanks = torch.tensor([field.size + 1 for field in self.fields], device=before.device)
+        chosen = torch.rand(before.shape, device=before.device) < self.config.dropout / 5
+        return torch.where(chosen, blanks, before)
+
+    def to_json(self) -> dict[str, Any]:
+        """See Network."""
+        return asdict(self.config)
+
+
+class Head(nn.Module):
+    """The logits of one column."""
+
+    def __init__(self, model: SequenceModel, column: int) -> None:
+        super().__init__()
+        field, config = model.fields[column], model.config
+        self.column, self.size = column, field.size + (column == 0)
+        self.neighbours = [j for j in range(column) if field.axis and model.fields[j].axis == field.axis]
+        size = config.hidden_size + model.input_size + column * config.embedding_size
+        self.moves = nn.ModuleList(nn.Embedding(2 * field.axis, INTERVAL_EMBEDDING) for _ in self.neighbours)
+        self.inner = nn.Linear(size + len(self.neighbours) * INTERVAL_EMBEDDING, config.head_size)
+        self.absolute = nn.Linear(config.head_size, config.embedding_size if config.tied else self.size)
+        self.bias = nn.Parameter(torch.zeros(self.size)) if config.tied else None
+        self.relative = nn.ModuleList(nn.Linear(config.head_size, 2 * field.axis - 1) for _ in field.relative_to)
+
+    def forward(self, model: SequenceModel, hidden: Tensor, context: Tensor, drawn: Tensor) -> Tensor:
+        """Return logits (..., size); the first column's last class is the end of the piece."""
+        field = model.fields[self.column]
+        parts = [hidden, *(model.embeddings[j](drawn[..., j]) for j in range(self.column))]
+        for j, embedding in zip(self.neighbours, self.moves, strict=True):
+            own = self._position(model, model.fields[j].relative_to[0], context, drawn)
+            parts.append(
+                embedding(distance(self._position(model, model.fields[j].name, context, drawn), own, field.axis))
+            )
+        inner = F.gelu(self.inner(torch.cat(parts, dim=-1)))
+        inner = locked_dropout(inner, model.config.dropout, self)
+        logits: Tensor = self.absolute(inner)
+        if self.bias is not None:
+            logits = F.linear(logits, model.embeddings[self.column].weight[: self.size], self.bias)  # type: ignore[index]
+        for name, layer in zip(field.relative_to, self.relative, strict=True):
+            position = self._position(model, name, context, drawn)
+            by_distance = layer(inner)
+            axis = torch.arange(field.axis, device=position.device)
+            index = (axis - position.clamp(max=field.axis - 1)[..., None] + field.axis - 1).expand(*position.shape, -1)
+            part = by_distance.gather(-1, index) * (position < field.axis)[..., None]
+            logits = logits + F.pad(part, (0, self.size - field.axis))
+        return logits
+
+    def _position(self, model: SequenceModel, name: str, context: Tensor, drawn: Tensor) -> Tensor:
+        """Return where a context column, or a column drawn, lies on the axis; the axis's length if nowhere."""
+        if name in model.context_index:
+            return context[..., model.context_index[name]]
+        column = next(j for j, field in enumerate(model.fields) if field.name == name)
+        field = model.fields[column]
+        ids = drawn[..., column]
+        if field.again:
+            ids = torch.where(ids == field.axis, self._position(model, field.relative_to[0], context, drawn), ids)
+        return torch.clamp(ids, max=field.axis)
+
+
+def distance(first: Tensor, second: Tensor, axis: int) -> Tensor:
+    """Return first - second as an index from 0 to 2 axis - 2, or 2 axis - 1 where either has no position."""
+    return torch.where((first < axis) & (second < axis), first - second + axis - 1, 2 * axis - 1)
+
+
+def end_and_rest(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Split the first column's logits (..., size + 1) into the log odds of the end, (...), and the ids' (..., size).
+
+    The softmax over all classes equals the chance of the end times, where the piece goes on, the softmax over the ids.
+    """
+    ids = logits[..., :-1]
+    return logits[..., -1] - ids.logsumexp(-1), ids
+
+
+def locked_dropout(values: Tensor, share: float, module: nn.Module) -> Tensor:
+    """Drop the same features at every step of a sequence (B, T, H): Gal and Ghahramani 2016."""
+    if not module.training or share == 0:
+        return values
+    mask = F.dropout(values.new_ones(values.shape[0], 1, values.shape[2]), share)
+    return values * mask

@@ -1,0 +1,294 @@
+"""``notes``: one row a note: pitch, step, duration, and velocity and program where the corpus has several.
+
+    pitch      MIDI number
+    step       gap to the onset before (of the first note: to the start), in quanta
+    duration   length in quanta, less one
+    velocity   MIDI velocity // 4
+    program    index into the programs of the training pieces, drums apart
+
+Notes of all parts run in order of (onset, program, pitch). The past adds: the position in the bar and the pitch of the
+note before; the plan: the length of the bar.
+
+Quantisation: onsets and lengths are rounded to the nearest quantum, lengths to at least one. Gaps and lengths beyond
+``longest`` quanta are cut there. Of two notes of the same onset, program and pitch the longer stays. Parts of the same
+program become one; drums are left out where the training pieces have none. A pick-up becomes a rest in a whole bar,
+changes of metre are not kept, nor changes of tempo: with the clock "quarters" the piece keeps its notated time, with
+"seconds" its performed time at 120 quarters a minute.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from midigen.errors import RepresentationError
+from midigen.fields import Field
+from midigen.representations.representation import Json, Representation
+from midigen.scores.score import TICKS_PER_QUARTER, Ints, Metre, Part, Score, Tempo
+from midigen.scores.time import DEFAULT_METRE, quantise, ticks_to_seconds
+
+PITCHES = 128
+LOUDNESSES = 32
+DRUMS = 128
+"""Stands for the drum kit in a list of programs."""
+LONGEST_BAR_QUARTERS = 8
+NEW_PIECE_ROWS = 400
+CLOCKS = {"quarters": 8, "seconds": 80}
+"""Quanta in a quarter or in a second unless the user says otherwise."""
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Note events with what they learned from the training pieces."""
+
+    clock: str = "quarters"
+    quantum: int = CLOCKS["quarters"]
+    """Quanta in a quarter or in a second."""
+    velocities: bool = False
+    programs: tuple[int, ...] = (0,)
+    lowest: int = 0
+    highest: int = PITCHES - 1
+    bars: tuple[int, ...] = (4 * CLOCKS["quarters"],)
+    """Lengths of a bar in the training pieces, in quanta, commonest first."""
+    bpm: int = 120
+    name: str = "notes"
+    notes_per_row: int = 1
+
+    @classmethod
+    def fit(cls, scores: Iterable[Score], options: Mapping[str, Any]) -> Notes:
+        """Learn pitch range, programs, bars and the usual tempo.
+
+        Options: ``clock`` ("quarters" or "seconds") and ``quantum`` (quanta in a quarter or in a second).
+        """
+        clock = options.get("clock") or "quarters"
+        if unknown := options.keys() - {"clock", "quantum"}:
+            raise RepresentationError(f"The representation notes has no option {', '.join(sorted(unknown))}.")
+        if clock not in CLOCKS:
+            raise RepresentationError(f"The clock is quarters or seconds, not {clock!r}.")
+        quantum = options.get("quantum") or CLOCKS[clock]
+        ticks_in_unit = TICKS_PER_QUARTER * (2 if clock == "seconds" else 1)
+        if not 1 <= quantum <= 96 or ticks_in_unit % quantum:
+            good = ", ".join(str(q) for q in range(1, 97) if ticks_in_unit % q == 0)
+            raise RepresentationError(f"The quantum {quantum} does not go with ticks; choose one of: {good}.")
+        velocities, programs, bars, tempi = set[int](), Counter[int](), Counter[int](), Counter[int]()
+        lowest, highest = PITCHES - 1, 0
+        for score in scores:
+            velocities.update(np.unique(score.velocity // 4).tolist())
+            programs.update(_programs(score).tolist())
+            bars[_bar_quanta(score, clock, quantum)] += 1
+            tempi[round(score.tempos[0].bpm) if score.tempos else 120] += 1
+            pitched = score.pitch[_programs(score) != DRUMS]
+            if len(pitched):
+                lowest, highest = min(lowest, int(pitched.min())), max(highest, int(pitched.max()))
+        return cls(
+            clock,
+            quantum,
+            len(velocities) > 1,
+            tuple(sorted(programs)) or (0,),
+            min(lowest, highest),
+            highest,
+            tuple(bar for bar, _ in bars.most_common()) or (4 * quantum,),
+            120 if clock == "seconds" or not tempi else tempi.most_common(1)[0][0],
+        )
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """See Representation."""
+        return (
+            Field("pitch", PITCHES, PITCHES, relative_to=("pitch before",)),
+            Field("step", self.longest + 1),
+            Field("duration", self.longest),
+            *([Field("velocity", LOUDNESSES)] if self.velocities else []),
+            *([Field("program", len(self.programs))] if len(self.programs) > 1 else []),
+        )
+
+    @property
+    def plan_fields(self) -> tuple[Field, ...]:
+        """See Representation."""
+        return (Field("bar", LONGEST_BAR_QUARTERS * self.quantum + 1),)
+
+    @property
+    def context_fields(self) -> tuple[Field, ...]:
+        """See Representation."""
+        return (
+            *self.plan_fields,
+            Field("position", LONGEST_BAR_QUARTERS * self.quantum),
+            Field("pitch before", PITCHES + 1, PITCHES),
+        )
+
+    @property
+    def longest(self) -> int:
+        """Largest gap and length in quanta: 16 quarters or 4 seconds."""
+        return self.quantum * (16 if self.clock == "quarters" else 4)
+
+    @property
+    def quantum_ticks(self) -> int:
+        """Ticks in a quantum; with the clock "seconds" at 120 quarters a minute."""
+        return TICKS_PER_QUARTER * (2 if self.clock == "seconds" else 1) // self.quantum
+
+    def adopt(self, other: Representation) -> tuple[Notes, str]:
+        """See Representation."""
+        if not isinstance(other, Notes) or (other.clock, other.quantum) != (self.clock, self.quantum):
+            raise RepresentationError(f"A model for {_kind(other)} cannot go on with {_kind(self)}.")
+        known = [program for program in self.programs if program in other.programs]
+        words = f"{len(known)} of {len(self.programs)} programs fit, the others become the nearest"
+        if self.velocities and not other.velocities:
+            words += "; the velocities of the new music are not used"
+        return replace(self, velocities=other.velocities, programs=other.programs), words
+
+    def encode(self, score: Score) -> tuple[Ints, Ints]:
+        """See Representation."""
+        if DRUMS not in self.programs:
+            score = score.where(_programs(score) != DRUMS)
+        if not len(score):
+            raise RepresentationError("there are no notes")
+        if self.clock == "seconds":
+            onset_ticks, end_ticks = (
+                np.rint(ticks_to_seconds(ticks, score.tempos) * 2 * TICKS_PER_QUARTER).astype(np.int64)
+                for ticks in (score.onset, score.onset + score.duration)
+            )
+        else:
+            shift = _bar_ticks(score) - score.pickup if score.pickup else 0
+            onset_ticks, end_ticks = score.onset + shift, score.onset + score.duration + shift
+        onset = quantise(onset_ticks, self.quantum_ticks)
+        duration = np.clip(quantise(end_ticks - onset_ticks, self.quantum_ticks), 1, self.longest)
+        columns = np.stack([onset, self._program_ids(score), score.pitch, -duration, score.velocity // 4], axis=1)
+        columns = columns[np.lexsort(columns.T[::-1])]
+        first = np.append(True, (columns[1:, :3] != columns[:-1, :3]).any(1))
+        onset, program, pitch, negative_duration, velocity = columns[first].T
+        step = np.minimum(np.diff(onset, prepend=0), self.longest)
+        rows = [pitch, step, -negative_duration - 1]
+        rows += [velocity] if self.velocities else []
+        rows += [program] if len(self.programs) > 1 else []
+        bar = _bar_quanta(score, self.clock, self.quantum)
+        return np.stack(rows, axis=1), np.full((len(pitch) + 1, 1), bar)
+
+    def _program_ids(self, score: Score) -> Ints:
+        """Return each note's index into the programs; an unknown instrument becomes the nearest in General MIDI."""
+        wanted, known = _programs(score)[:, None], np.array(self.programs)[None, :]
+        other_kind = (wanted == DRUMS) != (known == DRUMS)
+        return np.asarray(np.argmin(np.abs(known - wanted) + 1000 * other_kind, axis=1), np.int64)
+
+    def decode(self, rows: Ints, plan: Ints) -> Score:
+        """See Representation."""
+        names = [field.name for field in self.fields]
+        column = {name: rows[:, index] for index, name in enumerate(names)}
+        program = column.get("program", np.zeros(len(rows), np.int64))
+        used = sorted(set(program.tolist())) or [0]
+        bar = int(plan[0, 0])
+        return Score(
+            np.cumsum(column["step"]) * self.quantum_ticks,
+            (column["duration"] + 1) * self.quantum_ticks,
+            column["pitch"],
+            np.maximum(column["velocity"] * 4 + 2, 1) if self.velocities else np.full(len(rows), 80),
+            np.searchsorted(used, program),
+            parts=tuple(Part("", 0 if p == DRUMS else p, p == DRUMS) for p in (self.programs[i] for i in used)),
+            tempos=(Tempo.from_bpm(0, self.bpm),),
+            metres=() if self.clock == "seconds" else (_metre(bar, self.quantum),),
+        )
+
+    def first_context(self, plan: Ints) -> Ints:
+        """See Representation."""
+        batch = len(plan)
+        return np.concatenate([plan, np.zeros((batch, 1), np.int64), np.full((batch, 1), PITCHES)], axis=1)
+
+    def next_context(self, context: Ints, rows: Ints, plan: Ints) -> Ints:
+        """See Representation."""
+        position = (context[:, 1] + rows[:, 1]) % np.maximum(plan[:, 0], 1)
+        return np.stack([plan[:, 0], position, rows[:, 0]], axis=1)
+
+    def context(self, rows: Ints, plan: Ints) -> Ints:
+        """See Representation."""
+        position = np.cumsum(rows[:, 1]) % np.maximum(plan[1:, 0], 1)
+        derived = np.stack([plan[1:, 0], position, rows[:, 0]], axis=1)
+        return np.concatenate([self.first_context(plan[:1]), derived])
+
+    def transpositions(self, rows: Ints) -> range:
+        """See Representation. At most half an octave: an instrument's registers are not alike."""
+        pitch = rows[self._pitched(rows), 0]
+        if not len(pitch):
+            return range(1)
+        down, up = self.lowest - int(pitch.min()), self.highest - int(pitch.max())
+        return range(min(max(down, -6), 0), max(min(up, 5), 0) + 1)
+
+    def transpose(self, rows: Ints, semitones: int) -> Ints | None:
+        """See Representation. Drums stay."""
+        moved = rows.copy()
+        moved[self._pitched(rows), 0] += semitones
+        return None if len(rows) and (moved[:, 0].min() < 0 or moved[:, 0].max() >= PITCHES) else moved
+
+    def make_plan(self, bars: int | None, length: int | None, rng: np.random.Generator) -> Ints:
+        """Take a bar of the training pieces, the commoner the likelier; a hundred rows a bar are always enough."""
+        weights = 1.0 / np.arange(1, len(self.bars) + 1)
+        bar = int(rng.choice(self.bars, p=weights / weights.sum()))
+        rows = length if length is not None else NEW_PIECE_ROWS if bars is None else 100 * bars
+        return np.full((rows + 1, 1), bar)
+
+    def rows_in_bars(self, rows: Ints, plan: Ints, bars: int) -> int:
+        """See Representation."""
+        if self.clock == "seconds":
+            raise RepresentationError("This model counts seconds and knows no bars; use --length instead of --bars.")
+        return int(np.searchsorted(np.cumsum(rows[:, 1]), bars * int(plan[0, 0])))
+
+    def _pitched(self, rows: Ints) -> Any:  # noqa: ANN401  # a mask of shape (T,)
+        if len(self.programs) == 1:
+            return np.full(len(rows), self.programs[0] != DRUMS)
+        return np.array(self.programs)[rows[:, -1]] != DRUMS
+
+    def to_json(self) -> Json:
+        """See Representation."""
+        return {
+            "name": self.name,
+            "clock": self.clock,
+            "quantum": self.quantum,
+            "velocities": self.velocities,
+            "programs": self.programs,
+            "lowest": self.lowest,
+            "highest": self.highest,
+            "bars": self.bars,
+            "bpm": self.bpm,
+        }
+
+    @classmethod
+    def from_json(cls, description: Json) -> Notes:
+        """See Representation."""
+        values = dict(description)
+        return cls(**{**values, "programs": tuple(values["programs"]), "bars": tuple(values["bars"])})
+
+
+def _kind(representation: Representation) -> str:
+    """Name a representation with its clock, for messages."""
+    if isinstance(representation, Notes):
+        return f"notes ({representation.quantum} quanta in {representation.clock.removesuffix('s')})"
+    return representation.name
+
+
+def _programs(score: Score) -> Ints:
+    """Return the program of each note, (N,), with DRUMS for drums."""
+    return np.array([DRUMS if part.is_drum else part.program for part in score.parts], np.int64)[score.part]
+
+
+def _bar_quanta(score: Score, clock: str, quantum: int) -> int:
+    """Return the length of a bar in quanta; seconds know no bars, so that the position is always 0."""
+    return 1 if clock == "seconds" else _bar_ticks(score) * quantum // TICKS_PER_QUARTER
+
+
+def _bar_ticks(score: Score) -> int:
+    """Return the length of the bar that holds for the longest part of the piece."""
+    metres = score.metres or (DEFAULT_METRE,)
+    lasting = Counter[int]()
+    for metre, stop in zip(metres, [*(m.tick for m in metres[1:]), score.end], strict=True):
+        lasting[metre.bar_ticks] += stop - metre.tick
+    return min(lasting.most_common(1)[0][0], LONGEST_BAR_QUARTERS * TICKS_PER_QUARTER)
+
+
+def _metre(bar: int, quantum: int) -> Metre:
+    """Return a metre whose bar has so many quanta."""
+    for denominator in (4, 8, 16, 32):
+        if bar * denominator % (4 * quantum) == 0:
+            return Metre(0, bar * denominator // (4 * quantum), denominator)
+    return DEFAULT_METRE

@@ -1,0 +1,130 @@
+"""Representation: how a piece becomes rows of ids and back. The protocol, and the table of those we have.
+
+A piece of T steps is an integer array ``rows`` of shape (T, K): K columns in the order in which they are drawn, each
+described by a Field. Beside it stands ``plan``, shape (T + 1, P): what is known of each step before anything is drawn
+(where it lies in the bar). From both follows ``context``, shape (T + 1, C): the plan, then what the past tells (how
+long each voice has held). Row t of the context is what a network may see when it draws row t; the last one belongs to
+the end of the piece. Networks read the context and never predict it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from midigen.errors import RepresentationError
+from midigen.fields import Field
+from midigen.scores.score import Ints, Score
+
+Json = dict[str, Any]
+
+
+class Representation(Protocol):
+    """What datasets, networks and the sampler need to know of a representation."""
+
+    @property
+    def name(self) -> str:
+        """What the user calls it."""
+
+    @property
+    def notes_per_row(self) -> int:
+        """What the likelihood of a row is divided by to be one per note: 4 where a row holds a cell of four voices."""
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The K columns of a row."""
+
+    @property
+    def plan_fields(self) -> tuple[Field, ...]:
+        """The P columns of the plan."""
+
+    @property
+    def context_fields(self) -> tuple[Field, ...]:
+        """The C columns of the context; the plan's come first."""
+
+    @classmethod
+    def fit(cls, scores: Iterable[Score], options: Mapping[str, Any]) -> Self:
+        """Learn what must be known of the training pieces: ranges, vocabularies, plans.
+
+        Raises:
+            RepresentationError: an option has a value it cannot have.
+        """
+
+    def adopt(self, other: Representation) -> tuple[Self, str]:
+        """Return this with the ids of another, so that networks trained on those can go on, and what fits in words.
+
+        Raises:
+            RepresentationError: the two are not of one kind.
+        """
+
+    def encode(self, score: Score) -> tuple[Ints, Ints]:
+        """Return the rows (T, K) and the plan (T + 1, P) of a piece.
+
+        Raises:
+            RepresentationError: the piece does not fit.
+        """
+
+    def decode(self, rows: Ints, plan: Ints) -> Score:
+        """Return the piece that rows and plan stand for. Every row of legal ids stands for something."""
+
+    def first_context(self, plan: Ints) -> Ints:
+        """Return the context of the first steps of several pieces, (B, C), from their first plan rows, (B, P)."""
+
+    def next_context(self, context: Ints, rows: Ints, plan: Ints) -> Ints:
+        """Return the next context, (B, C), from this one, the rows just drawn (B, K) and the next plan (B, P)."""
+
+    def context(self, rows: Ints, plan: Ints) -> Ints:
+        """Return the context of a whole piece, (T + 1, C): what first_context and next_context give step by step."""
+
+    def transpositions(self, rows: Ints) -> range:
+        """Return the shifts in semitones that keep a piece where the training pieces lie; always holds 0."""
+
+    def transpose(self, rows: Ints, semitones: int) -> Ints | None:
+        """Return the rows shifted, or None if a note would leave the ids there are."""
+
+    def make_plan(self, bars: int | None, length: int | None, rng: np.random.Generator) -> Ints:
+        """Return a plan for a new piece of at most ``length`` rows, or of a number of bars where the plan knows bars.
+
+        Raises:
+            RepresentationError: the representation cannot plan that.
+        """
+
+    def rows_in_bars(self, rows: Ints, plan: Ints, bars: int) -> int:
+        """Return how many of the rows begin within the first bars of the piece."""
+
+    def to_json(self) -> Json:
+        """Return all that from_json needs, as plain JSON values."""
+
+    @classmethod
+    def from_json(cls, description: Json) -> Self:
+        """Rebuild what to_json described."""
+
+
+def find_representation(name: str) -> type[Representation]:
+    """Return the representation of that name.
+
+    Raises:
+        RepresentationError: there is none; the message lists those there are.
+    """
+    from midigen.representations.notes import Notes
+    from midigen.representations.voice_grid import VoiceGrid
+
+    table: dict[str, type[Representation]] = {"notes": Notes, "grid": VoiceGrid}
+    if name not in table:
+        raise RepresentationError(f"There is no representation called {name!r}; choose one of: {', '.join(table)}.")
+    return table[name]
+
+
+def representation_from_json(description: Json) -> Representation:
+    """Rebuild a representation from its description.
+
+    Raises:
+        RepresentationError: the description is not one.
+    """
+    kind = find_representation(str(description.get("name")))
+    try:
+        return kind.from_json(description)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RepresentationError(f"The description of the representation is damaged ({error!r}).") from error

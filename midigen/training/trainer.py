@@ -1,0 +1,154 @@
+"""Trainer: network, optimizer, running average and progress, as one thing that can be saved and loaded."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from midigen import __version__
+from midigen.checkpoints.run import Snapshot, load_trainer, load_weights, save_checkpoint, write_metrics
+from midigen.datasets.build import SPLITS, Dataset
+from midigen.models.network import State
+from midigen.models.sequence_model import ModelConfig, SequenceModel
+from midigen.representations.representation import Json
+from midigen.training.config import TrainConfig
+from midigen.training.optimizers import find_optimizer
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run: what is trained on which data, with which settings, and where it is kept."""
+
+    name: str
+    folder: Path
+    dataset: Dataset
+    model: ModelConfig
+    config: TrainConfig
+    weights: dict[str, Tensor] | None = None
+    """Weights to begin with (fine-tuning)."""
+    resume: Path | None = None
+    """The checkpoint folder to go on from."""
+    keep_all: bool = False
+    """Keep the checkpoint of every epoch, not only the best and the last."""
+
+
+@dataclass
+class Progress:
+    """Where training stands; saved as trainer.json."""
+
+    epoch: int = 0
+    """Whole epochs done."""
+    batch: int = 0
+    """Batches done of the epoch that is under way."""
+    optimizer_step: int = 0
+    seconds: float = 0.0
+    """Time spent so far, earlier sessions included."""
+    best_loss: float | None = None
+    best_epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    """One mapping of metrics an epoch."""
+    sums: list[float] = field(default_factory=list)
+    """Of the epoch under way: nats, correct ids, rows, seconds."""
+
+
+class Trainer:
+    """See the module's text."""
+
+    def __init__(self, fabric: Fabric, job: Job) -> None:
+        self.fabric, self.job, self.progress = fabric, job, Progress()
+        representation = job.dataset.representation
+        torch.manual_seed(job.config.seed)
+        self.model = SequenceModel(representation.fields, representation.context_fields, job.model)
+        if job.weights is not None:
+            self.model.load_state_dict(job.weights)
+        self.average = copy.deepcopy(self.model).eval().requires_grad_(requires_grad=False).to(fabric.device)
+        recipe = find_optimizer(job.config.optimizer)
+        self.highest_rate = job.config.learning_rate or recipe.learning_rate
+        optimizer = recipe.make(self.model.parameters(), self.highest_rate, job.config.weight_decay)
+        self.wrapped, self.optimizer = fabric.setup(self.model, optimizer)
+        self.state: State | None = None
+        """What the streams carry into the next batch."""
+        if job.resume is not None:
+            self._load(job.resume)
+
+    def budget_used(self, share_of_epoch: float) -> float:
+        """Return how much of the epochs or minutes is gone, 0 to 1."""
+        config, done = self.job.config, self.progress
+        by_epochs = 0.0 if config.epochs is None else (done.epoch + share_of_epoch) / config.epochs
+        by_minutes = 0.0 if config.minutes is None else done.seconds / 60 / config.minutes
+        return max(by_epochs, by_minutes)
+
+    def set_rate(self, share_of_epoch: float) -> float:
+        """Set and return the learning rate that the schedule gives now."""
+        rate = self.highest_rate * self.job.config.rate(self.budget_used(share_of_epoch))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def update_average(self) -> None:
+        """Move the running average towards the weights, faster at first, when it knows little."""
+        step = self.progress.optimizer_step
+        decay = min(self.job.config.average, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for averaged, weight in zip(self.average.parameters(), self.model.parameters(), strict=True):
+                averaged.lerp_(weight, 1 - decay)
+
+    def save(self, *, is_best: bool) -> None:
+        """Write a checkpoint, named after the epoch, and after the batch in the middle of one."""
+        if not self.fabric.is_global_zero:
+            return
+        name = f"epoch-{self.progress.epoch:04d}"
+        if self.progress.batch:
+            name += f"-batch-{self.progress.batch:05d}"
+        save_checkpoint(self.job.folder, name, self._snapshot(), is_best=is_best, keep_all=self.job.keep_all)
+        if self.progress.history:
+            write_metrics(self.job.folder, self.progress.history)
+
+    def _snapshot(self) -> Snapshot:
+        job, moments = self.job, self.optimizer.state_dict()["state"]
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        for index, values in moments.items():
+            known = {name: torch.as_tensor(value) for name, value in values.items() if value is not None}
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in known.items()}
+        tensors |= {f"state.{index}": tensor for index, tensor in enumerate(self.state or ())}
+        pieces = job.dataset.manifest["pieces"]
+        config: Json = {
+            "name": job.name,
+            "midigen": __version__,
+            "source": job.dataset.manifest["source"],
+            "dataset": str(job.dataset.folder),
+            "corpus_hash": job.dataset.corpus_hash,
+            "representation": job.dataset.representation.to_json(),
+            "model": asdict(job.model),
+            "training": asdict(job.config),
+            "split": {split: [piece["name"] for piece in pieces if piece["split"] == split] for split in SPLITS},
+            "metrics": self.progress.history[-1] if self.progress.history else {},
+        }
+        return Snapshot(_on_cpu(self.average.state_dict()), config, _on_cpu(tensors), asdict(self.progress))
+
+    def _load(self, folder: Path) -> None:
+        trainer, tensors = load_trainer(folder)
+        self.progress = Progress(**trainer)
+        self.average.load_state_dict(load_weights(folder))
+        self.model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".", 2)
+                moments.setdefault(int(index), {})[key] = value
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        carried = sorted(name for name in tensors if name.startswith("state."))
+        self.state = tuple(tensors[name].to(self.fabric.device) for name in carried) or None
+
+
+def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copy tensors for saving; safetensors refuses memory that two of them share."""
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
