@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import os
 import shutil
@@ -154,15 +155,31 @@ def find_checkpoint(given: str | None, checkpoints: Path, which: str = "best") -
     return folder / name
 
 
+def new_run_name(checkpoints: Path, base: str) -> str:
+    """Return ``base``, or ``base-2`` and so on where there are such runs already."""
+    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
+    return next(name for name in names if not (checkpoints / name).exists())
+
+
+def read_config(folder: Path) -> Json:
+    """Return config.json of a checkpoint folder.
+
+    Raises:
+        CheckpointError: it is missing, damaged or of another format.
+    """
+    config = _read_json(folder / CONFIG)
+    if config.get("format") != FORMAT:
+        raise CheckpointError(f"{folder} has format {config.get('format')}, this midigen reads {FORMAT}.", folder)
+    return config
+
+
 def load_checkpoint(folder: Path) -> Checkpoint:
     """Load the network of a checkpoint folder for generating.
 
     Raises:
         CheckpointError: a file is missing, damaged, of a later format, or does not fit the others.
     """
-    config = _read_json(folder / CONFIG)
-    if config.get("format") != FORMAT:
-        raise CheckpointError(f"{folder} has format {config.get('format')}, this midigen reads {FORMAT}.", folder)
+    config = read_config(folder)
     try:
         representation = representation_from_json(config["representation"])
         model = SequenceModel(representation.fields, representation.context_fields, ModelConfig(**config["model"]))

@@ -52,7 +52,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Steps:
+class Steps:
     """One piece, prepared: arrays over its T + 1 steps."""
 
     rows: Ints
@@ -63,13 +63,13 @@ class _Steps:
         return len(self.rows)
 
 
-def prepare_steps(representation: Representation, rows: Ints, plan: Ints) -> _Steps:
+def prepare_steps(representation: Representation, rows: Ints, plan: Ints) -> Steps:
     """Return rows (T, K) and plan (T + 1, P) as what is to predict, what came before and the context."""
     sizes = np.array([[field.size for field in representation.fields]])
     end = np.zeros_like(sizes)
     end[0, 0] = sizes[0, 0]
     targets, before = np.concatenate([rows, end]), np.concatenate([sizes, rows])
-    return _Steps(targets, before, representation.context(rows, plan))
+    return Steps(targets, before, representation.context(rows, plan))
 
 
 def batches(
@@ -92,7 +92,7 @@ def batches(
     order = np.arange(len(indices)) if rng is None else rng.permutation(len(indices))
     pieces = [indices[position] for position in order]
 
-    def load(index: int) -> _Steps:
+    def load(index: int) -> Steps:
         rows, plan = dataset.piece(index)
         if rng is not None:
             shifts = dataset.representation.transpositions(rows)
@@ -113,10 +113,10 @@ def batches(
         rng.shuffle(groups)
     for group in groups:
         steps = [load(index) for index in group]
-        yield _collate(steps, [0] * len(steps), max(len(s) for s in steps))
+        yield collate(steps, [0] * len(steps), max(len(s) for s in steps))
 
 
-def _streams(pieces: Iterator[_Steps], lanes: int, length: int) -> Iterator[Batch]:
+def _streams(pieces: Iterator[Steps], lanes: int, length: int) -> Iterator[Batch]:
     """Cut pieces that lie behind each other in lanes into batches of so many steps.
 
     A lane changes pieces only between two batches: what is left of a batch after the end of a piece is padding.
@@ -124,7 +124,7 @@ def _streams(pieces: Iterator[_Steps], lanes: int, length: int) -> Iterator[Batc
     current = list(islice(pieces, lanes))
     place = [0] * len(current)
     while current:
-        yield _collate(current, place, length)
+        yield collate(current, place, length)
         alive = []
         for lane, piece in enumerate(current):
             place[lane] += length
@@ -135,7 +135,7 @@ def _streams(pieces: Iterator[_Steps], lanes: int, length: int) -> Iterator[Batc
             return
 
 
-def _collate(pieces: list[_Steps], starts: list[int], length: int) -> Batch:
+def collate(pieces: list[Steps], starts: list[int], length: int) -> Batch:
     """Put steps start to start + length of some pieces side by side, padded with zeros."""
     columns, context_columns = pieces[0].rows.shape[1], pieces[0].context.shape[1]
     used = max(1, min(length, max(len(p) - s for p, s in zip(pieces, starts, strict=True))))

@@ -18,7 +18,7 @@ import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +90,9 @@ def prepare(
         RepresentationError: the representation or an option does not exist, or no piece fits.
     """
     name = tokens or default_representation(source)
-    find_representation(name)
     given = {key: value for key, value in (options or {}).items() if value is not None}
+    # A wrong option is said before anything is read.
+    find_representation(name).fit((), given)
     slug = "-".join([name, *(f"{key}-{value}" for key, value in sorted(given.items()))])
     if like is not None:
         slug += f"-like-{hashlib.sha256(json.dumps(like.to_json()).encode()).hexdigest()[:8]}"
@@ -117,10 +118,13 @@ def load_dataset(folder: Path, mark: str | None = None) -> Dataset | None:
             return None
         rows = np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False)
         offsets = np.load(folder / "offsets.npy", allow_pickle=False)
-        if len(offsets) != len(manifest["pieces"]) + 1 or offsets[-1] != len(rows):
+        representation = representation_from_json(manifest["representation"])
+        width = len(representation.fields) + len(representation.plan_fields)
+        ends = np.cumsum([0, *(piece["rows"] + 1 for piece in manifest["pieces"])])
+        if not np.array_equal(offsets, ends) or rows.shape != (ends[-1], width):
             return None
-        return Dataset(folder, manifest, representation_from_json(manifest["representation"]), rows, offsets)
-    except (OSError, ValueError, KeyError, RepresentationError):
+        return Dataset(folder, manifest, representation, rows, offsets)
+    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RepresentationError):
         return None
 
 
@@ -140,29 +144,25 @@ def build(collection: Collection, name: str, options: Mapping[str, Any], target:
         RepresentationError: no piece fits the representation.
         SourceError: the folder cannot be written.
     """
-    splits = assign_splits(collection.pieces)
-    training = [piece.score for piece, split in zip(collection.pieces, splits, strict=True) if split == "train"]
-    representation: Representation = find_representation(name).fit(training, options)
-    vocabulary = ""
-    if target.like is not None:
-        representation, vocabulary = representation.adopt(target.like)
-    entries: list[Json] = []
-    left_out: list[Json] = [{"file": left.file, "reason": left.reason} for left in collection.left_out]
-    blocks, offsets = [], [0]
-    for piece, split in zip(collection.pieces, splits, strict=True):
-        try:
-            rows, plan = representation.encode(piece.score)
-        except RepresentationError as error:
-            left_out.append({"file": piece.file, "reason": f"does not fit {name}: {error}"})
-            continue
-        blocks.append(np.concatenate([np.pad(rows, ((0, 1), (0, 0)), constant_values=-1), plan], axis=1))
-        offsets.append(offsets[-1] + len(plan))
-        entries.append(
-            {"name": piece.name, "file": piece.file, "sha256": piece.sha256, "split": split, "rows": len(rows)}
-        )
-    if not any(entry["split"] == "train" for entry in entries):
-        reasons = "; ".join(sorted({left["reason"] for left in left_out})[:3])
-        raise RepresentationError(f"No piece of {collection.name} can be written as {name}: {reasons}.")
+    kind = find_representation(name)
+
+    def learn(pieces: Sequence[Piece]) -> tuple[Representation, str]:
+        fitted = kind.fit([piece.score for piece in pieces], options)
+        return (fitted, "") if target.like is None else fitted.adopt(target.like)
+
+    # What cannot be written must not take the place of a held-out piece: sides are chosen among the rest.
+    fitting, _, left_out = _encode(learn(collection.pieces)[0], collection.pieces)
+    splits = dict(zip((piece.name for piece in fitting), assign_splits(fitting), strict=True))
+    representation, vocabulary = learn([piece for piece in fitting if splits[piece.name] == "train"])
+    written, tables, foreign = _encode(representation, fitting)
+    left_out = [*(asdict(left) for left in collection.left_out), *left_out, *foreign]
+    entries = [
+        {"name": p.name, "file": p.file, "sha256": p.sha256, "split": splits[p.name], "rows": len(table) - 1}
+        for p, table in zip(written, tables, strict=True)
+    ]
+    if "train" not in {entry["split"] for entry in entries}:
+        reasons = "; ".join(sorted({left["reason"] for left in left_out})[:3]) or "all of them are held out"
+        raise RepresentationError(f"{collection.name} holds no piece to train {name} on: {reasons}.")
     manifest: Json = {
         "mark": target.mark,
         "midigen": __version__,
@@ -172,13 +172,28 @@ def build(collection: Collection, name: str, options: Mapping[str, Any], target:
         "pieces": entries,
         "left_out": left_out,
     }
-    _write(target.folder, manifest, np.concatenate(blocks).astype(np.int32), np.array(offsets, np.int64))
+    offsets = np.cumsum([0, *(len(table) for table in tables)], dtype=np.int64)
+    _write(target.folder, manifest, np.concatenate(tables).astype(np.int32), offsets)
     built = load_dataset(target.folder)
     if built is None:
         raise SourceError(
             f"The dataset written to {target.folder} cannot be read back; is the disk full?", target.folder
         )
     return built
+
+
+def _encode(representation: Representation, pieces: Sequence[Piece]) -> tuple[list[Piece], list[Ints], list[Json]]:
+    """Return the pieces that fit, the table (T + 1, K + P) of each, and the others with the reason."""
+    fitting, tables, left_out = list[Piece](), list[Ints](), list[Json]()
+    for piece in pieces:
+        try:
+            rows, plan = representation.encode(piece.score)
+        except RepresentationError as error:
+            left_out.append({"file": piece.file, "reason": f"does not fit {representation.name}: {error}"})
+            continue
+        fitting.append(piece)
+        tables.append(np.concatenate([np.pad(rows, ((0, 1), (0, 0)), constant_values=-1), plan], axis=1))
+    return fitting, tables, left_out
 
 
 def _write(folder: Path, manifest: Json, rows: np.ndarray[Any, Any], offsets: Ints) -> None:
@@ -224,9 +239,8 @@ def assign_splits(pieces: Sequence[Piece]) -> list[str]:
 
 
 def _shape(score: Score) -> str:
-    """Return a hash that two scores share when they are equal up to transposition and a shift in time."""
-    notes = np.stack([score.onset, score.duration, score.pitch], axis=1)
-    notes = notes[np.lexsort((notes[:, 1], notes[:, 2], notes[:, 0]))]
-    if len(notes):
-        notes = notes - [notes[0, 0], 0, notes[0, 2]]
-    return hashlib.sha256(notes.tobytes()).hexdigest()
+    """Return a hash that two scores share when they are equal up to a shift in time and of all pitches but drums."""
+    is_drum = np.array([part.is_drum for part in score.parts])[score.part]
+    pitch = score.pitch - np.where(is_drum, 0, score.pitch[~is_drum].min(initial=127))
+    notes = np.stack([score.onset - score.onset[:1], is_drum, pitch, score.duration], axis=1)
+    return hashlib.sha256(notes[np.lexsort(notes.T[::-1])].tobytes()).hexdigest()

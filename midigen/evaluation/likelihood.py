@@ -28,9 +28,9 @@ def add(first: Loss, second: Loss) -> Loss:
 
 def nll_per_note(loss: Loss, notes_per_row: int) -> float:
     """Return the negative log-likelihood in nats a note, all columns of a row summed; the end of a piece is apart."""
-    return float(loss.columns.sum() / loss.rows) / notes_per_row
+    return float((loss.columns.sum() / loss.rows).item()) / notes_per_row
 
 
 def accuracy(loss: Loss) -> float:
     """Return the share of ids, over all columns, that had the highest probability."""
-    return float(loss.correct.sum() / loss.rows) / len(loss.correct)
+    return float((loss.correct.sum() / loss.rows).item()) / len(loss.correct)

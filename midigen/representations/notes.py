@@ -11,25 +11,26 @@ note before; the plan: the length of the bar.
 
 Quantisation: onsets and lengths are rounded to the nearest quantum, lengths to at least one. Gaps and lengths beyond
 ``longest`` quanta are cut there. Of two notes of the same onset, program and pitch the longer stays. Parts of the same
-program become one; drums are left out where the training pieces have none. A pick-up becomes a rest in a whole bar,
-changes of metre are not kept, nor changes of tempo: with the clock "quarters" the piece keeps its notated time, with
-"seconds" its performed time at 120 quarters a minute.
+program become one; drums are left out where the training pieces have none, other instruments where they have nothing
+but drums. A pick-up becomes a rest in a whole bar. Of several metres the one that holds longest stands for all, its bar
+cut to whole quanta and to eight quarters. Changes of tempo are not kept: with the clock "quarters" the piece keeps its
+notated time, with "seconds" its performed time at 120 quarters a minute.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
 from midigen.errors import RepresentationError
 from midigen.fields import Field
-from midigen.representations.representation import Json, Representation
+from midigen.representations.representation import Json, Representation, require_one
 from midigen.scores.score import TICKS_PER_QUARTER, Ints, Metre, Part, Score, Tempo
-from midigen.scores.time import DEFAULT_METRE, quantise, ticks_to_seconds
+from midigen.scores.time import DEFAULT_METRE, metres_from_start, pickup_ticks, quantise, ticks_to_seconds
 
 PITCHES = 128
 LOUDNESSES = 32
@@ -55,8 +56,8 @@ class Notes:
     bars: tuple[int, ...] = (4 * CLOCKS["quarters"],)
     """Lengths of a bar in the training pieces, in quanta, commonest first."""
     bpm: int = 120
-    name: str = "notes"
-    notes_per_row: int = 1
+    name: ClassVar[str] = "notes"
+    notes_per_row: ClassVar[int] = 1
 
     @classmethod
     def fit(cls, scores: Iterable[Score], options: Mapping[str, Any]) -> Notes:
@@ -64,16 +65,16 @@ class Notes:
 
         Options: ``clock`` ("quarters" or "seconds") and ``quantum`` (quanta in a quarter or in a second).
         """
-        clock = options.get("clock") or "quarters"
+        clock = options.get("clock", "quarters")
         if unknown := options.keys() - {"clock", "quantum"}:
             raise RepresentationError(f"The representation notes has no option {', '.join(sorted(unknown))}.")
         if clock not in CLOCKS:
             raise RepresentationError(f"The clock is quarters or seconds, not {clock!r}.")
-        quantum = options.get("quantum") or CLOCKS[clock]
+        quantum = options.get("quantum", CLOCKS[clock])
         ticks_in_unit = TICKS_PER_QUARTER * (2 if clock == "seconds" else 1)
-        if not 1 <= quantum <= 96 or ticks_in_unit % quantum:
-            good = ", ".join(str(q) for q in range(1, 97) if ticks_in_unit % q == 0)
-            raise RepresentationError(f"The quantum {quantum} does not go with ticks; choose one of: {good}.")
+        good = [q for q in range(1, 97) if ticks_in_unit % q == 0]
+        if quantum not in good:
+            raise RepresentationError(f"The quantum is one of {', '.join(map(str, good))}, not {quantum!r}.")
         velocities, programs, bars, tempi = set[int](), Counter[int](), Counter[int](), Counter[int]()
         lowest, highest = PITCHES - 1, 0
         for score in scores:
@@ -94,6 +95,11 @@ class Notes:
             tuple(bar for bar, _ in bars.most_common()) or (4 * quantum,),
             120 if clock == "seconds" or not tempi else tempi.most_common(1)[0][0],
         )
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """See Representation."""
+        return {"clock": self.clock, "quantum": self.quantum}
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -142,8 +148,7 @@ class Notes:
 
     def encode(self, score: Score) -> tuple[Ints, Ints]:
         """See Representation."""
-        if DRUMS not in self.programs:
-            score = score.where(_programs(score) != DRUMS)
+        score = score.where(np.isin(_programs(score) == DRUMS, [program == DRUMS for program in self.programs]))
         if not len(score):
             raise RepresentationError("there are no notes")
         if self.clock == "seconds":
@@ -152,7 +157,7 @@ class Notes:
                 for ticks in (score.onset, score.onset + score.duration)
             )
         else:
-            shift = _bar_ticks(score) - score.pickup if score.pickup else 0
+            shift = -pickup_ticks(score) % _bar_ticks(score)
             onset_ticks, end_ticks = score.onset + shift, score.onset + score.duration + shift
         onset = quantise(onset_ticks, self.quantum_ticks)
         duration = np.clip(quantise(end_ticks - onset_ticks, self.quantum_ticks), 1, self.longest)
@@ -164,8 +169,7 @@ class Notes:
         rows = [pitch, step, -negative_duration - 1]
         rows += [velocity] if self.velocities else []
         rows += [program] if len(self.programs) > 1 else []
-        bar = _bar_quanta(score, self.clock, self.quantum)
-        return np.stack(rows, axis=1), np.full((len(pitch) + 1, 1), bar)
+        return np.stack(rows, axis=1), np.full((len(pitch) + 1, 1), _bar_quanta(score, self.clock, self.quantum))
 
     def _program_ids(self, score: Score) -> Ints:
         """Return each note's index into the programs; an unknown instrument becomes the nearest in General MIDI."""
@@ -179,16 +183,15 @@ class Notes:
         column = {name: rows[:, index] for index, name in enumerate(names)}
         program = column.get("program", np.zeros(len(rows), np.int64))
         used = sorted(set(program.tolist())) or [0]
-        bar = int(plan[0, 0])
         return Score(
-            np.cumsum(column["step"]) * self.quantum_ticks,
+            self.onset_ticks(rows),
             (column["duration"] + 1) * self.quantum_ticks,
             column["pitch"],
-            np.maximum(column["velocity"] * 4 + 2, 1) if self.velocities else np.full(len(rows), 80),
+            column["velocity"] * 4 + 2 if self.velocities else np.full(len(rows), 80),
             np.searchsorted(used, program),
             parts=tuple(Part("", 0 if p == DRUMS else p, p == DRUMS) for p in (self.programs[i] for i in used)),
             tempos=(Tempo.from_bpm(0, self.bpm),),
-            metres=() if self.clock == "seconds" else (_metre(bar, self.quantum),),
+            metres=() if self.clock == "seconds" else (_metre(int(plan[0, 0]), self.quantum),),
         )
 
     def first_context(self, plan: Ints) -> Ints:
@@ -221,18 +224,30 @@ class Notes:
         moved[self._pitched(rows), 0] += semitones
         return None if len(rows) and (moved[:, 0].min() < 0 or moved[:, 0].max() >= PITCHES) else moved
 
-    def make_plan(self, bars: int | None, length: int | None, rng: np.random.Generator) -> Ints:
+    def make_plan(
+        self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None
+    ) -> Ints:
         """Take a bar of the training pieces, the commoner the likelier; a hundred rows a bar are always enough."""
+        require_one(bars, length)
+        if bars is not None:
+            self._require_bars()
         weights = 1.0 / np.arange(1, len(self.bars) + 1)
-        bar = int(rng.choice(self.bars, p=weights / weights.sum()))
+        bar = int(rng.choice(self.bars, p=weights / weights.sum())) if opening is None else int(opening[0, 0])
         rows = length if length is not None else NEW_PIECE_ROWS if bars is None else 100 * bars
-        return np.full((rows + 1, 1), bar)
+        return np.full((rows + (1 if opening is None else len(opening)), 1), bar)
 
-    def rows_in_bars(self, rows: Ints, plan: Ints, bars: int) -> int:
+    def bars_begun(self, rows: Ints, plan: Ints) -> int:
         """See Representation."""
+        self._require_bars()
+        return int(rows[:, 1].sum()) // int(plan[0, 0]) + 1 if len(rows) else 0
+
+    def _require_bars(self) -> None:
         if self.clock == "seconds":
             raise RepresentationError("This model counts seconds and knows no bars; use --length instead of --bars.")
-        return int(np.searchsorted(np.cumsum(rows[:, 1]), bars * int(plan[0, 0])))
+
+    def onset_ticks(self, rows: Ints) -> Ints:
+        """See Representation."""
+        return np.cumsum(rows[:, 1]) * self.quantum_ticks
 
     def _pitched(self, rows: Ints) -> Any:  # noqa: ANN401  # a mask of shape (T,)
         if len(self.programs) == 1:
@@ -241,23 +256,14 @@ class Notes:
 
     def to_json(self) -> Json:
         """See Representation."""
-        return {
-            "name": self.name,
-            "clock": self.clock,
-            "quantum": self.quantum,
-            "velocities": self.velocities,
-            "programs": self.programs,
-            "lowest": self.lowest,
-            "highest": self.highest,
-            "bars": self.bars,
-            "bpm": self.bpm,
-        }
+        return {"name": self.name, **asdict(self)}
 
     @classmethod
     def from_json(cls, description: Json) -> Notes:
         """See Representation."""
-        values = dict(description)
-        return cls(**{**values, "programs": tuple(values["programs"]), "bars": tuple(values["bars"])})
+        values: Json = {key: tuple(value) if isinstance(value, list) else value for key, value in description.items()}
+        del values["name"]
+        return cls(**values)
 
 
 def _kind(representation: Representation) -> str:
@@ -274,12 +280,12 @@ def _programs(score: Score) -> Ints:
 
 def _bar_quanta(score: Score, clock: str, quantum: int) -> int:
     """Return the length of a bar in quanta; seconds know no bars, so that the position is always 0."""
-    return 1 if clock == "seconds" else _bar_ticks(score) * quantum // TICKS_PER_QUARTER
+    return 1 if clock == "seconds" else max(1, _bar_ticks(score) * quantum // TICKS_PER_QUARTER)
 
 
 def _bar_ticks(score: Score) -> int:
     """Return the length of the bar that holds for the longest part of the piece."""
-    metres = score.metres or (DEFAULT_METRE,)
+    metres = metres_from_start(score)
     lasting = Counter[int]()
     for metre, stop in zip(metres, [*(m.tick for m in metres[1:]), score.end], strict=True):
         lasting[metre.bar_ticks] += stop - metre.tick

@@ -33,6 +33,10 @@ class Representation(Protocol):
         """What the likelihood of a row is divided by to be one per note: 4 where a row holds a cell of four voices."""
 
     @property
+    def options(self) -> Mapping[str, Any]:
+        """The options of ``fit`` that give this representation."""
+
+    @property
     def fields(self) -> tuple[Field, ...]:
         """The K columns of a row."""
 
@@ -84,15 +88,30 @@ class Representation(Protocol):
     def transpose(self, rows: Ints, semitones: int) -> Ints | None:
         """Return the rows shifted, or None if a note would leave the ids there are."""
 
-    def make_plan(self, bars: int | None, length: int | None, rng: np.random.Generator) -> Ints:
-        """Return a plan for a new piece of at most ``length`` rows, or of a number of bars where the plan knows bars.
+    def make_plan(
+        self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None
+    ) -> Ints:
+        """Return a plan for a new piece.
+
+        Args:
+            bars: how many bars, where the plan knows bars; None leaves it open.
+            length: how many rows at most; None leaves it open.
+            rng: chooses what is open.
+            opening: the plan (T + 1, P) of rows that are given already; bars and length count what follows them.
 
         Raises:
             RepresentationError: the representation cannot plan that.
         """
 
-    def rows_in_bars(self, rows: Ints, plan: Ints, bars: int) -> int:
-        """Return how many of the rows begin within the first bars of the piece."""
+    def bars_begun(self, rows: Ints, plan: Ints) -> int:
+        """Return how many bars have begun by the last row; a pick-up does not count.
+
+        Raises:
+            RepresentationError: the representation knows no bars.
+        """
+
+    def onset_ticks(self, rows: Ints) -> Ints:
+        """Return the ticks at which rows begin, (T,)."""
 
     def to_json(self) -> Json:
         """Return all that from_json needs, as plain JSON values."""
@@ -117,14 +136,23 @@ def find_representation(name: str) -> type[Representation]:
     return table[name]
 
 
+def require_one(bars: int | None, length: int | None) -> None:
+    """Refuse to plan a piece of no bars or rows.
+
+    Raises:
+        RepresentationError: a number is given and below 1.
+    """
+    if any(wanted is not None and wanted < 1 for wanted in (bars, length)):
+        raise RepresentationError("A new piece needs at least one bar or one row.")
+
+
 def representation_from_json(description: Json) -> Representation:
     """Rebuild a representation from its description.
 
     Raises:
         RepresentationError: the description is not one.
     """
-    kind = find_representation(str(description.get("name")))
     try:
-        return kind.from_json(description)
-    except (KeyError, TypeError, ValueError) as error:
+        return find_representation(str(description["name"])).from_json(description)
+    except (LookupError, TypeError, ValueError) as error:
         raise RepresentationError(f"The description of the representation is damaged ({error!r}).") from error

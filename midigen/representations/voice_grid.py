@@ -7,18 +7,17 @@ harmonise. A cell is one of
     56        the pitch before, struck again
     57        a rest
 
-The plan of a step: its position in the bar, the length of the bar, how many bars are left, and how many sixteenths it
-is to the next fermata (0 under it), since a singer sees the end of the phrase coming. The past adds, for each voice,
-the pitch that sounds and for how long it has.
+What is known in advance of each step stands in its plan (``grid_plan``). The past adds, for each voice, the pitch that
+sounds and for how long it has.
 
-Quantisation: onsets and ends are rounded to the nearest sixteenth; notes that vanish are dropped. Metres are kept as
-lengths of bars, so 6/8 comes back as 3/4. One tempo and no dynamics.
+Quantisation: onsets, ends and bar lines are rounded to the nearest sixteenth; notes that vanish are dropped. Metres are
+kept as lengths of bars, so 6/8 comes back as 3/4. One tempo and no dynamics.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,22 +25,30 @@ import numpy as np
 
 from midigen.errors import RepresentationError
 from midigen.fields import Field
-from midigen.representations.representation import Json, Representation
-from midigen.scores.score import TICKS_PER_QUARTER, Ints, Metre, Part, Score, Tempo
-from midigen.scores.time import bar_starts, position_in_bar, quantise
+from midigen.representations.grid_plan import (
+    PLAN_FIELDS,
+    QUANTUM,
+    Summary,
+    bar_lines,
+    phrase_ends,
+    plan_of,
+    plan_table,
+    summarise,
+)
+from midigen.representations.representation import Json, Representation, require_one
+from midigen.scores.score import Ints, Part, Score, Tempo
+from midigen.scores.time import quantise
 
 LOWEST, HIGHEST = 33, 88
 AXIS = HIGHEST - LOWEST + 1
 AGAIN, REST = AXIS, AXIS + 1
 SILENT = AXIS
 """In the context: no pitch sounds."""
-QUANTUM = TICKS_PER_QUARTER // 4
-LONGEST_BAR, MOST_BARS_LEFT, LONGEST_HOLD, FARTHEST_FERMATA = 32, 15, 31, 32
+LONGEST_HOLD = 31
 VOICES = ("soprano", "bass", "alto", "tenor")
 SCORE_ORDER = ("soprano", "alto", "tenor", "bass")
 COLUMN = [VOICES.index(voice) for voice in SCORE_ORDER]
 """Column of a row for each part of a score, from the top."""
-METRES = {16: (4, 4), 12: (3, 4), 8: (2, 4), 24: (3, 2), 32: (4, 2), 20: (5, 4), 28: (7, 4), 6: (3, 8), 4: (1, 4)}
 
 
 @dataclass(frozen=True)
@@ -50,22 +57,22 @@ class VoiceGrid:
 
     ranges: tuple[tuple[int, int], ...]
     """Lowest and highest id of each column."""
-    plans: tuple[tuple[int, int, int, tuple[int, ...]], ...]
-    """Of each training piece: pick-up, length of a bar, length of the piece, fermatas, all in sixteenths."""
+    plans: tuple[Summary, ...]
+    """Of each training piece."""
     bpm: int = 80
     name: str = "grid"
     notes_per_row: int = 4
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """See Representation."""
+        return {}
 
     fields = tuple(
         Field(voice, AXIS + 2, AXIS, again=True, relative_to=(f"{voice} sounding", *VOICES[:column]))
         for column, voice in enumerate(VOICES)
     )
-    plan_fields = (
-        Field("position", LONGEST_BAR + 1),
-        Field("bar", LONGEST_BAR + 1),
-        Field("bars left", MOST_BARS_LEFT + 1),
-        Field("fermata", FARTHEST_FERMATA + 1),
-    )
+    plan_fields = PLAN_FIELDS
     context_fields = (
         *plan_fields,
         *(Field(f"{voice} sounding", AXIS + 1, AXIS) for voice in VOICES),
@@ -88,9 +95,10 @@ class VoiceGrid:
             pitched = rows < AXIS
             lows = np.minimum(lows, np.where(pitched, rows, AXIS).min(0))
             highs = np.maximum(highs, np.where(pitched, rows, -1).max(0))
-            plans.append(_summary(plan))
+            plans.append(summarise(plan))
             tempi.update(round(tempo.bpm) for tempo in score.tempos[:1])
-        ranges = tuple((int(low), int(max(low, high))) for low, high in zip(lows, highs, strict=True))
+        # A voice that never sounds in training may sing anything.
+        ranges = tuple((int(a), int(b)) if a <= b else (0, AXIS - 1) for a, b in zip(lows, highs, strict=True))
         return cls(ranges, tuple(plans), tempi.most_common(1)[0][0] if tempi else cls.bpm)
 
     def adopt(self, other: Representation) -> tuple[VoiceGrid, str]:
@@ -101,6 +109,7 @@ class VoiceGrid:
 
     def encode(self, score: Score) -> tuple[Ints, Ints]:
         """See Representation."""
+        score = score.where(~np.array([part.is_drum for part in score.parts])[score.part])
         length = int(quantise(np.array(score.end), QUANTUM))
         if length == 0:
             raise RepresentationError("there are no notes")
@@ -112,7 +121,7 @@ class VoiceGrid:
                 if (onset, pitch) == before:
                     rows[onset, column] = AGAIN
                 before = (end, pitch)
-        return rows, _plan_of(score, length)
+        return rows, plan_of(score, length)
 
     def decode(self, rows: Ints, plan: Ints) -> Score:
         """See Representation."""
@@ -129,7 +138,7 @@ class VoiceGrid:
             notes,
             parts=tuple(Part(voice.title(), 52) for voice in SCORE_ORDER),
             tempos=(Tempo.from_bpm(0, self.bpm),),
-            **_bars(plan),
+            **bar_lines(plan[: len(rows) + 1]),
             fermatas=tuple(int(step) * QUANTUM for step in np.flatnonzero(plan[: len(rows), 3] == 0)),
         )
 
@@ -174,22 +183,34 @@ class VoiceGrid:
         moved = np.where(pitched, rows + semitones, rows)
         return None if (moved[pitched] < 0).any() or (moved[pitched] >= AXIS).any() else moved
 
-    def make_plan(self, bars: int | None, length: int | None, rng: np.random.Generator) -> Ints:
-        """Take the plan of a training piece, at random; with ``bars`` its phrases, over again until they are full."""
+    def make_plan(
+        self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None
+    ) -> Ints:
+        """See Representation. Metre and phrases are those of a training piece, at random, or go on from the opening."""
+        require_one(bars, length)
         if not self.plans:
             raise RepresentationError("The grid knows no training piece to take a plan from.")
-        plan = self.plans[int(rng.integers(len(self.plans)))]
+        given, start = (0, None) if opening is None else (len(opening) - 1, summarise(opening))
+        alike = [plan for plan in self.plans if start is None or plan[:2] == start[:2]] or self.plans
+        base = alike[int(rng.integers(len(alike)))]
+        pickup, bar = base[:2] if start is None else start[:2]
         if length is not None:
-            bars = max(1, -(-length // plan[1]))
-        if bars is not None:
-            plan = _with_bars(plan, bars)
-        table = _plan_table(*plan)
-        return table if length is None else np.concatenate([table[:length], table[-1:]])
+            total = given + length
+        else:
+            # As a piece with a pick-up ends with a bar that is short by it, whole bars have passed at its end.
+            total = -(-given // bar) * bar + (base[2] if bars is None else bars * bar)
+        fermatas = phrase_ends(base, pickup, bar, total)
+        if start is not None:
+            fermatas = (*start[3], *(step for step in fermatas if step >= given))
+        return plan_table(pickup, bar, total, fermatas)
 
-    def rows_in_bars(self, rows: Ints, plan: Ints, bars: int) -> int:
+    def bars_begun(self, rows: Ints, plan: Ints) -> int:
         """See Representation."""
-        first_bars = np.flatnonzero(plan[:, 0] == 0)
-        return int(min(len(rows), first_bars[bars])) if bars < len(first_bars) else len(rows)
+        return int((plan[: len(rows), 0] == 0).sum())
+
+    def onset_ticks(self, rows: Ints) -> Ints:
+        """See Representation."""
+        return np.arange(len(rows)) * QUANTUM
 
     def to_json(self) -> Json:
         """See Representation."""
@@ -205,7 +226,7 @@ class VoiceGrid:
 
 def _voices(score: Score) -> list[tuple[Ints, Ints, Ints]]:
     """Return onsets, ends and pitch ids of the four parts, highest part first, on the grid."""
-    present = [index for index, part in enumerate(score.parts) if not part.is_drum and (score.part == index).any()]
+    present = np.unique(score.part).tolist()
     if len(present) != 4:
         raise RepresentationError(f"{len(present)} part{'s' if len(present) != 1 else ''} with notes, not four voices")
     # Named voices (Soprano, Alto, ...) come in score order already; others are ordered by where they lie.
@@ -227,75 +248,3 @@ def _voices(score: Score) -> list[tuple[Ints, Ints, Ints]]:
             raise RepresentationError(f"part {score.parts[index].name or index + 1} leaves the range of A1 to E6")
         voices.append((onsets, ends, pitches))
     return voices
-
-
-def _plan_of(score: Score, length: int) -> Ints:
-    """Return the plan (length + 1, 4) of a score."""
-    steps = np.arange(length + 1)
-    ticks = steps * QUANTUM
-    starts = bar_starts(score, length * QUANTUM)
-    bar = np.searchsorted(starts, ticks, side="right") - 1
-    metres = [m for m in score.metres if m.tick < length * QUANTUM] or [Metre(0)]
-    in_force = np.maximum(np.searchsorted([m.tick for m in metres], ticks, side="right") - 1, 0)
-    bar_length = np.array([m.bar_ticks // QUANTUM for m in metres])[in_force]
-    position = position_in_bar(score, ticks) // QUANTUM
-    if bar_length.max() > LONGEST_BAR:
-        raise RepresentationError("a bar is longer than two whole notes")
-    fermatas = np.unique(quantise(np.array(score.fermatas, np.int64), QUANTUM))
-    return _assemble(position, bar_length, len(starts) - 1 - bar, fermatas[fermatas < length])
-
-
-def _assemble(position: Ints, bar_length: Ints, bars_left: Ints, fermatas: Ints) -> Ints:
-    """Put the columns of a plan together; the last row is the step after the end."""
-    steps = np.arange(len(position))
-    following = np.searchsorted(fermatas, steps)
-    distance = np.append(fermatas, 2**31)[following] - steps
-    return np.stack(
-        [
-            position,
-            bar_length,
-            np.append(np.clip(bars_left[:-1], 0, MOST_BARS_LEFT), 0),
-            np.minimum(distance, FARTHEST_FERMATA),
-        ],
-        axis=1,
-    )
-
-
-def _summary(plan: Ints) -> tuple[int, int, int, tuple[int, ...]]:
-    """Return pick-up, bar length, length and fermatas of a plan, in sixteenths."""
-    position, bar = int(plan[0, 0]), int(plan[0, 1])
-    fermatas = tuple(int(step) for step in np.flatnonzero(plan[:-1, 3] == 0))
-    return (bar - position) % bar, bar, len(plan) - 1, fermatas
-
-
-def _plan_table(pickup: int, bar: int, length: int, fermatas: Sequence[int]) -> Ints:
-    """Return the plan (length + 1, 4) that a summary stands for."""
-    steps = np.arange(length + 1)
-    since_bar_line = steps - pickup + (bar if pickup else 0)
-    last = since_bar_line[-2] // bar
-    bars_left = last - since_bar_line // bar
-    return _assemble(since_bar_line % bar, np.full(length + 1, bar), bars_left, np.array(fermatas, np.int64))
-
-
-def _with_bars(plan: tuple[int, int, int, tuple[int, ...]], bars: int) -> tuple[int, int, int, tuple[int, ...]]:
-    """Cut a plan after some bars, or go through its phrases again until there are enough."""
-    pickup, bar, length, fermatas = plan
-    wanted = bars * bar  # with a pick-up, the last bar is short by it
-    rounds = -(-wanted // max(length, 1))
-    marks = [step + turn * length for turn in range(rounds) for step in fermatas]
-    last = wanted - (bar - pickup)
-    return pickup, bar, wanted, (*(step for step in marks if step < last - bar), last)
-
-
-def _bars(plan: Ints) -> dict[str, Any]:
-    """Return the pick-up and the metres that a plan stands for, as arguments of a Score."""
-    pickup, bar, *_ = _summary(plan)
-    metres = []
-    begins = [0, *np.flatnonzero((plan[:-1, 0] == 0) & (np.arange(len(plan) - 1) > 0)).tolist()]
-    expected, current = 0, 0
-    for step in begins:
-        bar = int(plan[step, 1])
-        if bar != current or step != expected:
-            metres.append(Metre(step * QUANTUM, *METRES.get(bar, (bar, 16))))
-        current, expected = bar, step + bar - (int(plan[step, 0]) if step == 0 else 0)
-    return {"pickup": pickup * QUANTUM, "metres": tuple(metres)}

@@ -34,22 +34,34 @@ def ticks_to_seconds(ticks: Ints, tempos: Sequence[Tempo]) -> NDArray[np.float64
     return np.asarray(seconds[index] + (ticks - first[index]) * rate[index], np.float64)
 
 
+def metres_from_start(score: Score) -> tuple[Metre, ...]:
+    """Return the metres of a score, the first at tick 0."""
+    return score.metres if score.metres and score.metres[0].tick <= 0 else (DEFAULT_METRE, *score.metres)
+
+
+def pickup_ticks(score: Score) -> int:
+    """Return the pick-up, 0 or more and shorter than a bar, whatever the file said.
+
+    It ends at the latest where the second metre begins.
+    """
+    metres = metres_from_start(score)
+    return min([score.pickup, *(m.tick for m in metres[1:2])]) % metres[0].bar_ticks
+
+
 def bar_starts(score: Score, end: int | None = None) -> Ints:
     """Return the ticks at which the bars begin, from the first (0) to the last that begins before ``end``.
 
     The pick-up is the first bar. ``end`` is the end of the last note unless given.
     """
     end = score.end if end is None else end
-    metres = list(score.metres)
-    if not metres or metres[0].tick > 0:
-        metres.insert(0, DEFAULT_METRE)
+    metres, pickup = metres_from_start(score), pickup_ticks(score)
     stops = [*(m.tick for m in metres[1:]), end]
     starts: list[int] = []
     for index, (metre, stop) in enumerate(zip(metres, stops, strict=True)):
         tick = metre.tick
-        if index == 0 and score.pickup:
+        if index == 0 and pickup:
             starts.append(0)
-            tick = score.pickup
+            tick = pickup
         starts.extend(range(tick, min(stop, end), metre.bar_ticks))
     return np.array(starts or [0], np.int64)
 
@@ -62,7 +74,5 @@ def position_in_bar(score: Score, ticks: Ints) -> Ints:
     ticks = np.asarray(ticks, np.int64)
     starts = bar_starts(score, int(ticks.max()) + 1 if ticks.size else 1)
     position = ticks - starts[np.searchsorted(starts, ticks, side="right") - 1]
-    if score.pickup:
-        first = score.metres[0] if score.metres and score.metres[0].tick <= 0 else DEFAULT_METRE
-        position = np.where(ticks < score.pickup, position + first.bar_ticks - score.pickup, position)
-    return position
+    pickup = pickup_ticks(score)
+    return np.where(ticks < pickup, position + metres_from_start(score)[0].bar_ticks - pickup, position)

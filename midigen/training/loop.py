@@ -20,7 +20,8 @@ import torch
 from midigen.datasets.batches import Batch, batches
 from midigen.errors import TrainingError
 from midigen.evaluation.likelihood import accuracy, nll_per_note, total_loss
-from midigen.training.trainer import Job, Trainer
+from midigen.training.job import Job
+from midigen.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -31,7 +32,7 @@ INTERRUPTED, TERMINATED = "interrupted", "terminated"
 class Reporter(Protocol):
     """Told how training goes, by the first process only."""
 
-    def batch(self, share_of_epoch: float, loss: float, tokens_per_second: float) -> None:
+    def batch(self, budget_used: float, loss: float, tokens_per_second: float) -> None:
         """A batch is done; the loss is the mean of the epoch so far, in nats a note."""
 
     def epoch(self, metrics: dict[str, float]) -> None:
@@ -126,7 +127,7 @@ def _epoch(trainer: Trainer, reporter: Reporter, requests: list[str]) -> bool:
             nats, _, rows_done, seconds = progress.sums
             if fabric.is_global_zero:
                 per_note = nats / rows_done / dataset.representation.notes_per_row
-                reporter.batch((rows_seen + rows) / in_epoch, per_note, rows_done / seconds)
+                reporter.batch(trainer.budget_used((rows_seen + rows) / in_epoch), per_note, rows_done / seconds)
         rows_seen += rows
         if requests or (trainer.budget_used(0.0) >= 1 and config.epochs is None):
             break

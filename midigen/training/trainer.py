@@ -12,32 +12,15 @@ from torch import Tensor
 
 from midigen import __version__
 from midigen.checkpoints.run import Snapshot, load_trainer, load_weights, save_checkpoint, write_metrics
-from midigen.datasets.build import SPLITS, Dataset
+from midigen.datasets.build import SPLITS
 from midigen.models.network import State
-from midigen.models.sequence_model import ModelConfig, SequenceModel
+from midigen.models.sequence_model import SequenceModel
 from midigen.representations.representation import Json
-from midigen.training.config import TrainConfig
+from midigen.training.job import Job
 from midigen.training.optimizers import find_optimizer
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-
-@dataclass(frozen=True)
-class Job:
-    """A run: what is trained on which data, with which settings, and where it is kept."""
-
-    name: str
-    folder: Path
-    dataset: Dataset
-    model: ModelConfig
-    config: TrainConfig
-    weights: dict[str, Tensor] | None = None
-    """Weights to begin with (fine-tuning)."""
-    resume: Path | None = None
-    """The checkpoint folder to go on from."""
-    keep_all: bool = False
-    """Keep the checkpoint of every epoch, not only the best and the last."""
 
 
 @dataclass

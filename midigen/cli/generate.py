@@ -1,0 +1,167 @@
+"""``midigen generate``: compose with a trained network, write MIDI and sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from midigen.cli import options
+from midigen.cli.console import Console, refuse_to_overwrite, shown
+from midigen.errors import UsageError
+
+if TYPE_CHECKING:
+    from midigen.sampling.draw import DrawSettings
+    from midigen.sampling.generate import Prompt, Request
+    from midigen.scores.score import Score
+
+
+def generate(
+    ctx: typer.Context,
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODEL]", help="Name or folder of a run; the newest by default.", show_default=False),
+    ] = None,
+    temperature: Annotated[
+        str,
+        typer.Option(
+            metavar="X", help="Below 1 safer, above 1 bolder, 0 the likeliest; or by column: pitch=0.8,duration=1.0."
+        ),
+    ] = "1.0",
+    top_k: Annotated[int | None, typer.Option(metavar="N", help="Draw from the N likeliest only.")] = None,
+    top_p: Annotated[float | None, typer.Option(metavar="X", help="Draw from the likeliest that sum to X.")] = None,
+    min_p: Annotated[
+        float | None, typer.Option(metavar="X", help="Draw from those X times as likely as the likeliest.")
+    ] = None,
+    length: Annotated[int | None, typer.Option(metavar="N", help="Notes; on the grid, sixteenths.")] = None,
+    bars: Annotated[int | None, typer.Option(metavar="N", help="Bars.")] = None,
+    count: Annotated[int, typer.Option(metavar="N", help="Number of pieces.")] = 1,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Makes a piece repeatable; random by default.")] = None,
+    prompt: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Go on from this piece (MIDI, MusicXML or kern).")
+    ] = None,
+    prompt_notes: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Notes (grid: sixteenths) to take from it; all by default.")
+    ] = None,
+    prompt_skip: Annotated[int, typer.Option(min=0, metavar="N", help="Notes to leave out before them.")] = 0,
+    with_prompt: Annotated[
+        bool, typer.Option("--with-prompt/--without-prompt", help="Whether the piece begins with the prompt.")
+    ] = True,
+    program: Annotated[
+        int | None, typer.Option(metavar="N", help="General MIDI instrument, 0 to 127, for all parts.")
+    ] = None,
+    tempo: Annotated[float | None, typer.Option(metavar="X", help="Quarters a minute.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="PATH", help="File for one piece, folder for several.")] = None,
+    wav: Annotated[bool, typer.Option("--wav/--no-wav", help="Write sound beside the MIDI file.")] = True,
+    force: options.Force = False,
+    checkpoints: options.Checkpoints = options.CHECKPOINTS,
+) -> None:
+    """Compose new pieces and write them as MIDI and WAV into the current folder.
+
+    Example: midigen generate --temperature 0.8 --bars 16 --seed 7
+    """
+    import secrets
+
+    from midigen.checkpoints.run import find_checkpoint, load_checkpoint
+    from midigen.sampling.generate import Request
+    from midigen.sampling.generate import generate as compose
+
+    console: Console = ctx.obj
+    request = Request(
+        seed=secrets.randbelow(10**6) if seed is None else seed,
+        count=count,
+        length=length,
+        bars=bars,
+        settings=_settings(temperature, top_k, top_p, min_p),
+        prompt=_prompt(prompt, prompt_notes, prompt_skip, is_in_output=with_prompt),
+        bpm=tempo,
+        program=program,
+    )
+    checkpoint = load_checkpoint(find_checkpoint(model, checkpoints))
+    targets = _targets(out, checkpoint.name, request)
+    sounds = [target.with_suffix(".wav") for target in targets if wav]
+    refuse_to_overwrite([*targets, *sounds], force=force)
+    if model is None:
+        console.note(f"Composing with {checkpoint.name}, the newest model here.")
+    with console.progress("composing", "step") as progress:
+        generated = compose(checkpoint, request, progress)
+    text = f"midigen: model {checkpoint.name}, seed {request.seed}, temperature {temperature}"
+    files = []
+    for number, (target, score) in enumerate(zip(targets, generated.scores, strict=True)):
+        files.append(_write(console, target, score, text=f"{text}, piece {number + 1} of {count}", wav=wav))
+        for warning in generated.warnings[number]:
+            console.note(f"Warning: {shown(target)}: {warning}")
+    console.document(
+        {
+            "files": files,
+            "seed": request.seed,
+            "notes": sum(file["notes"] for file in files),
+            "quarters": sum(file["quarters"] for file in files),
+            "seconds": generated.seconds,
+            "tokens_per_second": generated.tokens / generated.seconds,
+            "warnings": [warning for warnings in generated.warnings for warning in warnings],
+        }
+    )
+    speed = generated.tokens / generated.seconds
+    console.note(f"Seed {request.seed}; {generated.tokens} tokens at {speed:.0f} a second.")
+
+
+def _settings(temperature: str, top_k: int | None, top_p: float | None, min_p: float | None) -> DrawSettings:
+    """Read a temperature, or one for each column as in ``pitch=0.8,duration=1.0``."""
+    from midigen.sampling.draw import DrawSettings
+
+    common, by_column = 1.0, {}
+    try:
+        for part in temperature.split(","):
+            column, _, value = part.rpartition("=")
+            if column:
+                by_column[column.strip()] = float(value)
+            else:
+                common = float(value)
+    except ValueError:
+        wanted = "a number such as 0.8, or one for each column: pitch=0.8,duration=1.0"
+        raise UsageError(f"--temperature takes {wanted}; not {temperature!r}.") from None
+    return DrawSettings(common, by_column, top_k, top_p, min_p)
+
+
+def _prompt(file: Path | None, notes: int | None, skip: int, *, is_in_output: bool) -> Prompt | None:
+    from midigen.formats.reading import read_piece
+    from midigen.sampling.generate import Prompt
+
+    return None if file is None else Prompt(read_piece(file), notes, skip, is_in_output)
+
+
+def _targets(out: Path | None, model: str, request: Request) -> list[Path]:
+    """Return the MIDI file for each piece."""
+    stem = f"{model}-{request.seed}"
+    if request.count == 1:
+        if out is None or out.is_dir():
+            return [(out or Path()) / f"{stem}.mid"]
+        if out.suffix.lower() not in (".mid", ".midi"):
+            raise UsageError(f"--out {out} must end in .mid, or be a folder that is there.", file=out)
+        return [out]
+    if out is not None and out.suffix.lower() in (".mid", ".midi"):
+        raise UsageError(f"--out {out} is a file, but several pieces need a folder.", file=out)
+    width = max(3, len(str(request.count)))
+    return [(out or Path()) / f"{stem}-{number:0{width}d}.mid" for number in range(1, request.count + 1)]
+
+
+def _write(console: Console, target: Path, score: Score, *, text: str, wav: bool) -> dict[str, Any]:
+    """Write a piece as MIDI, and as sound if there is any to write; return what --json says of it."""
+    from midigen.formats.midi import write_midi
+    from midigen.scores.score import TICKS_PER_QUARTER
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_midi(score, target, [text])
+    written: dict[str, Any] = {"midi": str(target), "notes": len(score), "quarters": score.end / TICKS_PER_QUARTER}
+    console.result(f"{shown(target)}: {len(score)} notes, {written['quarters']:g} quarters")
+    if wav and len(score):
+        from midigen.rendering.synthesize import SAMPLE_RATE, synthesize, write_audio
+
+        audio = synthesize(score)
+        sound = target.with_suffix(".wav")
+        write_audio(audio, sound)
+        written["wav"] = str(sound)
+        console.result(f"{shown(sound)}: {len(audio.samples) / SAMPLE_RATE:.1f} s of sound; {audio.note}")
+    return written

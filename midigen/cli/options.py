@@ -1,0 +1,83 @@
+"""Options: those that several commands share, each written once. Heavy imports do not belong here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from midigen.cli.console import Console
+
+
+def complete_corpus() -> list[str]:
+    """Offer the names of the catalogue to the shell."""
+    from midigen.corpora.catalogue import CATALOGUE
+
+    return list(CATALOGUE)
+
+
+def _set_switch(ctx: typer.Context, param: typer.CallbackParam, value: bool) -> None:  # noqa: FBT001  # Typer's form
+    if value:
+        setattr(ctx.find_root().ensure_object(Console), str(param.name), True)
+
+
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print the result as JSON.", callback=_set_switch, expose_value=False, is_eager=True),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", help="Print results and errors only.", callback=_set_switch, expose_value=False, is_eager=True
+    ),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Print details.", callback=_set_switch, expose_value=False, is_eager=True),
+]
+Debug = Annotated[
+    bool,
+    typer.Option(
+        "--debug", help="Show where an error came from.", callback=_set_switch, expose_value=False, is_eager=True
+    ),
+]
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="Name of a corpus, or path of a folder, file or archive.",
+        autocompletion=complete_corpus,
+    ),
+]
+Tokens = Annotated[
+    str | None,
+    typer.Option(
+        help="Representation: notes or grid. The one that suits the source by default.",
+        metavar="NAME",
+        autocompletion=lambda: ["grid", "notes"],
+    ),
+]
+Quantum = Annotated[
+    int | None, typer.Option(help="Steps in a quarter, or in a second under --clock seconds.", min=1, metavar="N")
+]
+Clock = Annotated[
+    Literal["quarters", "seconds"] | None, typer.Option(help="What notes are timed by: notation or performance.")
+]
+Corpora = Annotated[
+    Path, typer.Option(help="Folder for corpora and datasets.", envvar="MIDIGEN_CORPORA", metavar="FOLDER")
+]
+Checkpoints = Annotated[
+    Path, typer.Option(help="Folder for trained models.", envvar="MIDIGEN_CHECKPOINTS", metavar="FOLDER")
+]
+Engine = Annotated[
+    Literal["auto", "fluidsynth", "midirenderer", "sine"],
+    typer.Option(help="What makes the sound; auto takes the first that works here."),
+]
+Soundfont = Annotated[Path | None, typer.Option(help="SoundFont (.sf2) to play with.", metavar="FILE")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite files.")]
+
+DEFAULT_SOURCE = "bach-chorales"
+CORPORA = Path("corpora")
+CHECKPOINTS = Path("checkpoints")

@@ -1,0 +1,307 @@
+"""``midigen train``: learn from a corpus, go on with a run, or check that learning works at all."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from midigen.cli import options
+from midigen.cli.console import Console, shown, summarise
+from midigen.errors import UsageError
+
+if TYPE_CHECKING:
+    from midigen.checkpoints.run import Checkpoint
+    from midigen.datasets.build import Dataset
+    from midigen.training.job import Job
+    from midigen.training.loop import Outcome
+
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+
+def train(
+    ctx: typer.Context,
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help=f"Corpus name, folder, file or archive; {options.DEFAULT_SOURCE} by default.",
+            autocompletion=options.complete_corpus,
+            show_default=False,
+        ),
+    ] = None,
+    tokens: options.Tokens = None,
+    quantum: options.Quantum = None,
+    clock: options.Clock = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Recipe: grid or notes; the representation's by default.")
+    ] = None,
+    model: Annotated[Literal["lstm", "gru"] | None, typer.Option(help="Kind of recurrent layers.")] = None,
+    layers: Annotated[int | None, typer.Option(metavar="N", help="Number of recurrent layers.")] = None,
+    hidden_size: Annotated[int | None, typer.Option(metavar="N", help="Units in a recurrent layer.")] = None,
+    dropout: Annotated[float | None, typer.Option(metavar="X", help="Share dropped, 0 to below 1.")] = None,
+    tied: Annotated[bool | None, typer.Option("--tied/--untied", help="Share input and output weights.")] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes over the corpus.")] = None,
+    minutes: Annotated[float | None, typer.Option(metavar="X", help="Time to train for.")] = None,
+    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Pieces side by side.")] = None,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="adamw, adam, sgd, nesterov, rmsprop, adagrad or adadelta."),
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(metavar="X", help="Highest learning rate.")] = None,
+    clip: Annotated[float | None, typer.Option(metavar="X", help="Largest norm of the gradient.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(metavar="N", help="Stop after N epochs without a better validation loss.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Makes a run repeatable.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the run; the source's by default.")] = None,
+    from_checkpoint: Annotated[
+        str | None, typer.Option("--from", metavar="MODEL", help="Begin with the weights of this model.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run --name, or the newest.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only check that a few bars can be learned.")] = False,
+    keep: Annotated[Literal["best", "all"], typer.Option(help="Checkpoints to keep: best and last, or all.")] = "best",
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="What to train on.")] = "auto",
+    precision: Annotated[Literal["32", "bf16", "16"], typer.Option(help="Bits of the arithmetic.")] = "32",
+    devices: Annotated[int, typer.Option(min=1, metavar="N", help="Number of GPUs or CPU processes.")] = 1,
+    corpora: options.Corpora = options.CORPORA,
+    checkpoints: options.Checkpoints = options.CHECKPOINTS,
+) -> None:
+    """Train a network on a corpus and keep the weights that do best on held-out pieces.
+
+    Ctrl-C saves and stops; --resume goes on as if nothing had happened.
+
+    Example: midigen train ~/my-midis --minutes 20 --name mine
+    """
+    from midigen.training.loop import Hardware
+    from midigen.training.loop import train as run_training
+
+    console: Console = ctx.obj
+    architecture = _given(cell=model, layers=layers, hidden_size=hidden_size, dropout=dropout, tied=tied)
+    settings = _given(
+        epochs=epochs,
+        minutes=minutes,
+        batch_size=batch_size,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        clip=clip,
+        patience=patience,
+        seed=seed,
+    )
+    if epochs is not None and minutes is None:
+        settings["minutes"] = None
+    tokens_options = _given(quantum=quantum, clock=clock)
+    if resume:
+        if source or from_checkpoint or preset or tokens or architecture or tokens_options:
+            raise UsageError("--resume takes source, tokens, preset and model from the run; leave them out.")
+        job = _resumed_job(name, checkpoints, settings)
+        console.note(f"Going on with {job.name} after {shown(job.resume or job.folder)}.")
+    else:
+        begun = _load(from_checkpoint, checkpoints)
+        dataset = _dataset(console, source or options.DEFAULT_SOURCE, corpora, begun, tokens, tokens_options)
+        job = _new_job(checkpoints, name, dataset, preset, begun, architecture, settings)
+    job = replace(job, keep_all=keep == "all")
+    if check:
+        _check(console, job)
+        return
+    if not job.dataset.indices("valid"):
+        console.note("There are too few pieces to hold one out: no validation and no early stopping.")
+    reporter = Reporter(is_quiet=console.quiet)
+    outcome = run_training(job, Hardware(device, PRECISIONS[precision], devices), reporter)
+    reporter.close()
+    _report(console, job, outcome)
+
+
+def _given(**values: Any) -> dict[str, Any]:  # noqa: ANN401  # options of all types
+    """Return the options that the user gave."""
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _load(given: str | None, checkpoints: Path) -> Checkpoint | None:
+    from midigen.checkpoints.run import find_checkpoint, load_checkpoint
+
+    return None if given is None else load_checkpoint(find_checkpoint(given, checkpoints))
+
+
+def _dataset(
+    console: Console,
+    source: str,
+    corpora: Path,
+    begun: Checkpoint | None,
+    tokens: str | None,
+    tokens_options: dict[str, Any],
+) -> Dataset:
+    """Parse the source or find it parsed, with the ids of the model to begin with, if there is one."""
+    from midigen.datasets.build import default_representation, prepare
+
+    like = None if begun is None else begun.representation
+    if like is not None:
+        if tokens not in (None, like.name) or tokens_options:
+            raise UsageError("--from takes the tokens from the model; leave out --tokens and its options.")
+        tokens, tokens_options = like.name, dict(like.options)
+    elif tokens is None:
+        console.note(f"Tokens: {default_representation(source)}, the default for {source}.")
+    with console.progress(source) as progress:
+        dataset, _ = prepare(source, corpora, tokens, tokens_options, like, progress)
+    if like is not None:
+        console.note(f"Vocabulary: {dataset.manifest['vocabulary']}.")
+    if left_out := dataset.manifest["left_out"]:
+        console.note(f"Left out {len(left_out)}: {summarise(left['reason'] for left in left_out)}.")
+    return dataset
+
+
+def _new_job(
+    checkpoints: Path,
+    name: str | None,
+    dataset: Dataset,
+    preset: str | None,
+    begun: Checkpoint | None,
+    architecture: dict[str, Any],
+    settings: dict[str, Any],
+) -> Job:
+    from midigen.checkpoints.run import new_run_name
+    from midigen.models.sequence_model import ModelConfig
+    from midigen.presets import find_preset
+    from midigen.training.job import Job
+
+    representation = dataset.representation.name
+    recipe = find_preset(preset or representation)
+    if recipe.representation != representation:
+        raise UsageError(f"The preset {preset} is for {recipe.representation}, but the tokens are {representation}.")
+    if begun is not None and architecture:
+        raise UsageError("--from takes the architecture from the model; leave out --model, --layers and the like.")
+    if name is not None and (checkpoints / name).exists():
+        raise UsageError(f"There is a run {name} already: go on with it by --resume, or choose another --name.")
+    name = new_run_name(checkpoints, str(dataset.manifest["source"])) if name is None else name
+    model = replace(recipe.model, **architecture) if begun is None else ModelConfig(**begun.config["model"])
+    weights = None if begun is None else begun.model.state_dict()
+    return Job(name, checkpoints / name, dataset, model, replace(recipe.training, **settings), weights)
+
+
+def _resumed_job(name: str | None, checkpoints: Path, settings: dict[str, Any]) -> Job:
+    from midigen.checkpoints.run import find_checkpoint
+    from midigen.training.job import resumed_job
+
+    return resumed_job(find_checkpoint(name, checkpoints, "last"), settings)
+
+
+def _check(console: Console, job: Job) -> None:
+    """Run the sanity procedure and judge each of its figures in words."""
+    from midigen.training.check import check
+
+    console.note("Checking: can the network learn the first rows of a few pieces by heart?")
+    report = check(job.dataset, job.model, job.config)
+
+    def judged(is_good: bool, otherwise: str) -> str:  # noqa: FBT001
+        return "good" if is_good else otherwise
+
+    console.document(vars(report))
+    console.table(
+        ("check", "value", "expected", "verdict"),
+        [
+            (
+                "loss before training",
+                f"{report.first_loss:.3f}",
+                f"{report.log_vocabulary:.3f} (log of the vocabulary)",
+                judged(report.first_loss_is_plausible, "initial weights or tokens look wrong"),
+            ),
+            (
+                f"accuracy after {report.steps} updates",
+                f"{report.accuracy:.1%}",
+                "100%",
+                judged(report.learns_by_heart, "cannot learn by heart: try another learning rate or a larger model"),
+            ),
+            (
+                "update / weight",
+                f"{report.update_ratio:.5f}",
+                "about 0.001 to 0.01",
+                judged(report.update_is_moderate, "raise or lower the learning rate"),
+            ),
+        ],
+    )
+
+
+class Reporter:
+    """A bar over the budget with loss and tokens a second, and a line for each epoch.
+
+    The bar appears with the first batch, so that a reporter can be sent to another process before.
+    """
+
+    def __init__(self, *, is_quiet: bool) -> None:
+        self.is_quiet = is_quiet
+        self.bar: Any = None
+
+    def batch(self, budget_used: float, loss: float, tokens_per_second: float) -> None:
+        """See midigen.training.loop.Reporter."""
+        if self.is_quiet or not sys.stderr.isatty():
+            return
+        if self.bar is None:
+            from tqdm import tqdm
+
+            form = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+            self.bar = tqdm(total=1.0, bar_format=form, dynamic_ncols=True, leave=False)
+        self.bar.set_postfix_str(f"loss {loss:.3f}, {tokens_per_second:.0f} tokens/s", refresh=False)
+        self.bar.update(min(budget_used, 1.0) - self.bar.n)
+
+    def epoch(self, metrics: dict[str, float]) -> None:
+        """See midigen.training.loop.Reporter."""
+        if self.is_quiet:
+            return
+        held_out = f", validation {metrics['valid_loss']:.3f}" if "valid_loss" in metrics else ""
+        line = f"epoch {metrics['epoch']:.0f}: loss {metrics['train_loss']:.3f}{held_out}"
+        if self.bar is None:
+            typer.echo(line, err=True)
+        else:
+            self.bar.write(line, file=sys.stderr)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self.bar is not None:
+            self.bar.close()
+
+
+def _report(console: Console, job: Job, outcome: Outcome) -> None:
+    """Show what came of the run; leave with 130 or 143 if it was told to stop."""
+    from midigen.rendering.curves import draw_curves
+    from midigen.training.loop import INTERRUPTED, TERMINATED
+
+    if outcome.history:
+        draw_curves(outcome.history, job.folder / "curves.png", job.name)
+        best = next((row for row in outcome.history if row["epoch"] == outcome.best_epoch), outcome.history[-1])
+        speeds = [row["tokens_per_second"] for row in outcome.history]
+        figures = {
+            "checkpoint": str(job.folder),
+            "epochs": len(outcome.history),
+            "parameters": outcome.parameters,
+            "train_loss": best["train_loss"],
+            "valid_loss": best.get("valid_loss"),
+            "tokens_per_second": sum(speeds) / len(speeds),
+            "seconds": outcome.seconds,
+            "stopped_because": outcome.stopped_because,
+        }
+        console.document(figures)
+        accuracy = f"{best['valid_accuracy']:.1%}" if "valid_accuracy" in best else "-"
+        valid = f"{best['valid_loss']:.4f}" if "valid_loss" in best else "-"
+        console.table(
+            ("run", "parameters", "epochs", "best", "train loss", "valid loss", "accuracy", "tokens/s", "seconds"),
+            [
+                (
+                    job.name,
+                    f"{outcome.parameters:,}",
+                    str(len(outcome.history)),
+                    str(outcome.best_epoch),
+                    f"{best['train_loss']:.4f}",
+                    valid,
+                    accuracy,
+                    f"{figures['tokens_per_second']:.0f}",
+                    f"{outcome.seconds:.0f}",
+                )
+            ],
+        )
+        console.note(f"Losses are in nats a note; the curves are in {shown(job.folder / 'curves.png')}.")
+    if outcome.stopped_because in (INTERRUPTED, TERMINATED):
+        console.note(f"Saved. Go on with: midigen train --resume --name {job.name}")
+        raise typer.Exit(130 if outcome.stopped_because == INTERRUPTED else 143)
+    console.note(f"Stopped because {outcome.stopped_because}. Compose with: midigen generate {job.name}")

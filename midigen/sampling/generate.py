@@ -1,0 +1,233 @@
+"""Generate: new pieces from a checkpoint, several at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from midigen.checkpoints.run import Checkpoint
+from midigen.errors import SamplingError, UsageError
+from midigen.models.sequence_model import end_and_rest
+from midigen.representations.representation import Representation
+from midigen.sampling.collapse import collapse
+from midigen.sampling.draw import DrawSettings, draw
+from midigen.sampling.expression import shape_velocities
+from midigen.sampling.stepper import Stepper
+from midigen.scores.score import Ints, Score, Tempo
+from midigen.scores.time import bar_starts
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The beginning of someone's piece, to go on from."""
+
+    score: Score
+    rows: int | None = None
+    """How many rows to take; None for all."""
+    skip: int = 0
+    """How many rows to leave out before them."""
+    is_in_output: bool = True
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to generate.
+
+    Raises:
+        UsageError: a value is out of range, or length and bars are both given.
+    """
+
+    seed: int
+    count: int = 1
+    length: int | None = None
+    """Rows: notes, or sixteenths on the grid."""
+    bars: int | None = None
+    settings: DrawSettings = field(default_factory=DrawSettings)
+    prompt: Prompt | None = None
+    bpm: float | None = None
+    program: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.length is not None and self.bars is not None:
+            raise UsageError("Give --length or --bars, not both.")
+        for option, value in (("--length", self.length), ("--bars", self.bars), ("--count", self.count)):
+            if value is not None and not 1 <= value <= 100_000:
+                raise UsageError(f"{option} must be between 1 and 100000, not {value}.")
+        if self.seed < 0:
+            raise UsageError(f"--seed must be 0 or more, not {self.seed}.")
+        if self.bpm is not None and not 10 <= self.bpm <= 400:
+            raise UsageError(f"--tempo lies between 10 and 400 quarters a minute, not {self.bpm}.")
+        if self.program is not None and not 0 <= self.program <= 127:
+            raise UsageError(f"--program is a General MIDI program from 0 to 127, not {self.program}.")
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What came out: pieces, what is odd about each, and how fast it went."""
+
+    scores: tuple[Score, ...]
+    warnings: tuple[tuple[str, ...], ...]
+    tokens: int
+    """Rows drawn, the prompt's not among them."""
+    seconds: float
+
+
+def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, int], None] | None = None) -> Generated:
+    """Compose pieces. The same checkpoint and request give the same notes.
+
+    Raises:
+        SamplingError: the prompt is too short, or a temperature names a column that the model does not have.
+        RepresentationError: the prompt does not fit the model, or the model knows no bars.
+    """
+    representation = checkpoint.representation
+    names = [column.name for column in representation.fields]
+    if unknown := request.settings.temperatures.keys() - set(names):
+        wrong = ", ".join(sorted(unknown))
+        raise SamplingError(f"The model draws no column {wrong}; its columns are: {', '.join(names)}.")
+    given, given_plan = _opening(representation, request.prompt)
+    started = time.perf_counter()
+    lanes = [_Lane(representation, request, index, given, given_plan) for index in range(request.count)]
+    _draw_rows(Stepper(checkpoint.model), representation, request, lanes, progress or (lambda _done, _total: None))
+    seconds = time.perf_counter() - started
+    scores = []
+    for lane in lanes:
+        rows = np.array(lane.rows, np.int64).reshape(-1, len(names))
+        cut_at = None
+        if request.prompt is not None and not request.prompt.is_in_output:
+            cut_at = int(representation.onset_ticks(np.append(rows, rows[-1:], axis=0))[lane.given])
+        decoded = representation.decode(rows, lane.plan[: len(rows) + 1])
+        scores.append(_finish(decoded, request, "velocity" in names, cut_at))
+    warnings = tuple(tuple(collapse(score)) for score in scores)
+    return Generated(tuple(scores), warnings, sum(len(lane.rows) - len(given) for lane in lanes), seconds)
+
+
+class _Lane:
+    """One piece in the making."""
+
+    def __init__(
+        self, representation: Representation, request: Request, index: int, given: Ints, given_plan: Ints | None
+    ) -> None:
+        # Each piece has random numbers of its own, so that the third of ten is the third of three.
+        self.rng = np.random.default_rng([request.seed, index])
+        self.plan = representation.make_plan(request.bars, request.length, self.rng, given_plan)
+        self.rows: list[list[int]] = given.tolist()
+        self.given = len(given)
+        self.last_bar: int | None = None
+        if request.bars is not None:
+            self.last_bar = request.bars + representation.bars_begun(given, self.plan)
+        self.ended = False
+
+
+def _opening(representation: Representation, prompt: Prompt | None) -> tuple[Ints, Ints | None]:
+    """Return the rows to begin with and their plan."""
+    if prompt is None:
+        return np.zeros((0, len(representation.fields)), np.int64), None
+    rows, plan = representation.encode(prompt.score)
+    stop = len(rows) if prompt.rows is None else prompt.skip + prompt.rows
+    if prompt.skip < 0 or stop <= prompt.skip or prompt.skip >= len(rows):
+        raise SamplingError(
+            f"The prompt has {len(rows)} rows: take some of them with --prompt-notes and --prompt-skip."
+        )
+    return rows[prompt.skip : stop], plan[prompt.skip : stop + 1]
+
+
+def _draw_rows(
+    stepper: Stepper,
+    representation: Representation,
+    request: Request,
+    lanes: list[_Lane],
+    progress: Callable[[int, int], None],
+) -> None:
+    """Fill the lanes with rows, all of them step by step together, until each has come to its end."""
+    may_end = request.length is None and request.bars is None
+    plans = _side_by_side([lane.plan for lane in lanes])
+    before = np.tile([column.size for column in representation.fields], (len(lanes), 1))
+    context = representation.first_context(plans[:, 0])
+    state = stepper.start(len(lanes))
+    for step in range(plans.shape[1] - 1):
+        hidden, state = stepper.advance(torch.from_numpy(before), torch.from_numpy(context), state)
+        if step < lanes[0].given:
+            before = np.array([lane.rows[step] for lane in lanes])
+        else:
+            before, ends = _draw_row(stepper, representation, request.settings, lanes, hidden, context)
+            for index, lane in enumerate(lanes):
+                lane.ended |= step >= len(lane.plan) - 1 or bool(may_end and ends[index] and step > lane.given)
+                if not lane.ended:
+                    lane.rows.append(before[index].tolist())
+                    _stop_behind_last_bar(representation, lane)
+            if all(lane.ended for lane in lanes):
+                break
+        context = representation.next_context(context, before, plans[:, step + 1])
+        progress(step + 1, plans.shape[1] - 1)
+
+
+@torch.inference_mode()
+def _draw_row(
+    stepper: Stepper,
+    representation: Representation,
+    settings: DrawSettings,
+    lanes: list[_Lane],
+    hidden: torch.Tensor,
+    context: Ints,
+) -> tuple[Ints, Ints]:
+    """Return the next row of every lane, (B, K), and whether the piece ends before it, (B,)."""
+    columns = len(representation.fields)
+    uniforms = torch.from_numpy(np.array([lane.rng.random(columns + 1) for lane in lanes]))
+    known = torch.from_numpy(context)
+    drawn = torch.zeros((len(lanes), 0), dtype=torch.int64)
+    ends = torch.zeros(len(lanes), dtype=torch.bool)
+    for column, described in enumerate(representation.fields):
+        logits = stepper.logits(column, hidden, known, drawn)
+        if column == 0:
+            ending, logits = end_and_rest(logits)
+            ends = uniforms[:, -1] < ending.double().sigmoid()
+        ids = draw(logits, uniforms[:, column], settings.of(described.name), settings)
+        drawn = torch.cat([drawn, ids[:, None]], dim=1)
+    return drawn.numpy(), ends.numpy()
+
+
+def _side_by_side(plans: list[Ints]) -> Ints:
+    """Return plans of different lengths as one array (B, T, P), the shorter ones going on with their last row."""
+    longest = max(len(plan) for plan in plans)
+    return np.stack([np.pad(plan, ((0, longest - len(plan)), (0, 0)), mode="edge") for plan in plans])
+
+
+def _stop_behind_last_bar(representation: Representation, lane: _Lane) -> None:
+    """Take the last row back and end the piece if the row begins behind the bars that were asked for."""
+    if lane.last_bar is not None and representation.bars_begun(np.array(lane.rows), lane.plan) > lane.last_bar:
+        lane.rows.pop()
+        lane.ended = True
+
+
+def _finish(score: Score, request: Request, has_velocities: bool, cut_at: int | None) -> Score:  # noqa: FBT001
+    """Shape dynamics, leave out what lies before a tick, and set tempo and instrument."""
+    if not has_velocities:
+        score = shape_velocities(score)
+    if cut_at is not None:
+        score = _from_tick(score, cut_at)
+    if request.bpm is not None:
+        score = replace(score, tempos=(Tempo.from_bpm(0, request.bpm),))
+    if request.program is not None:
+        parts = tuple(part if part.is_drum else replace(part, program=request.program) for part in score.parts)
+        score = replace(score, parts=parts)
+    return score
+
+
+def _from_tick(score: Score, tick: int) -> Score:
+    """Return the notes from a tick on, moved so that the bar it lies in is the first."""
+    kept = score.where(score.onset >= tick)
+    starts = bar_starts(score, max(score.end, tick + 1))
+    shift = int(starts[np.searchsorted(starts, tick, side="right") - 1])
+    metres = [metre for metre in score.metres if metre.tick <= shift][-1:]
+    later = [metre for metre in score.metres if metre.tick > shift]
+    return replace(
+        kept,
+        onset=kept.onset - shift,
+        metres=(*(replace(m, tick=0) for m in metres), *(replace(m, tick=m.tick - shift) for m in later)),
+        pickup=score.pickup if shift == 0 else 0,
+        fermatas=tuple(fermata - shift for fermata in score.fermatas if fermata >= tick),
+    )

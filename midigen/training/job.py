@@ -1,0 +1,51 @@
+"""Job: one run of training, new, begun from someone's weights, or gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from midigen.checkpoints.run import read_config
+from midigen.datasets.build import Dataset, load_dataset
+from midigen.errors import CheckpointError
+from midigen.models.sequence_model import ModelConfig
+from midigen.training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run: what is trained on which data, with which settings, and where it is kept."""
+
+    name: str
+    folder: Path
+    dataset: Dataset
+    model: ModelConfig
+    config: TrainConfig
+    weights: dict[str, Tensor] | None = None
+    """Weights to begin with (fine-tuning)."""
+    resume: Path | None = None
+    """The checkpoint folder to go on from."""
+    keep_all: bool = False
+    """Keep the checkpoint of every epoch, not only the best and the last."""
+
+
+def resumed_job(folder: Path, changes: Mapping[str, Any]) -> Job:
+    """Return the job that a checkpoint folder belongs to, to go on with; ``changes`` are settings to train with.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged, or its dataset is gone or has changed.
+    """
+    config = read_config(folder)
+    dataset = load_dataset(Path(config["dataset"]))
+    if dataset is None or dataset.corpus_hash != config["corpus_hash"]:
+        raise CheckpointError(
+            f"The dataset {config['dataset']} of this run is gone or has changed, so it cannot go on; "
+            f"begin a new run with its weights: midigen train SOURCE --from {config['name']}.",
+            folder,
+        )
+    training = replace(TrainConfig(**config["training"]), **changes)
+    return Job(config["name"], folder.parent, dataset, ModelConfig(**config["model"]), training, resume=folder)
