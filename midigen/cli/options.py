@@ -56,7 +56,7 @@ Tokens = Annotated[
     typer.Option(
         help="Representation: notes or grid. The one that suits the source by default.",
         metavar="NAME",
-        autocompletion=lambda: ["grid", "notes"],
+        autocompletion=lambda: list(TOKENS),
     ),
 ]
 Quantum = Annotated[
@@ -78,6 +78,7 @@ Engine = Annotated[
 Soundfont = Annotated[Path | None, typer.Option(help="SoundFont (.sf2) to play with.", metavar="FILE")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files.")]
 
+TOKENS = ("notes", "grid")
 DEFAULT_SOURCE = "bach-chorales"
 CORPORA = Path("corpora")
 CHECKPOINTS = Path("checkpoints")
