@@ -45,6 +45,9 @@ def map_in_workers(
         items: names of files as a rule: errors name the item.
         timeout_seconds: time for one item, after which its worker is killed and replaced.
         processes: how many at most; as many as there are processors by default, one for fewer than 4 items.
+
+    Raises:
+        SourceError: processes cannot be started at all.
     """
     waiting = deque(enumerate(items))
     count = 1 if len(waiting) < FEW_ITEMS else processes or os.cpu_count() or 1
@@ -103,6 +106,8 @@ class _Worker:
                     self.deadline = time.monotonic() + self.timeout_seconds
                 return message
         except (EOFError, OSError):
+            if not self.has_started:
+                raise SourceError("Processes for reading scores cannot be started here.") from None
             return (self._failure("crashed the process that read it"),)
         if time.monotonic() < self.deadline:
             return None
