@@ -9,8 +9,8 @@ from typing import Annotated, Literal, get_args
 import typer
 
 from midigen.cli import options
-from midigen.cli.console import Console
-from midigen.errors import RenderingError, UsageError
+from midigen.cli.console import Console, refuse_to_overwrite
+from midigen.errors import UsageError
 
 Format = Literal["wav", "flac", "ogg", "mp3", "png"]
 
@@ -41,9 +41,7 @@ def render(
 
     console: Console = ctx.obj
     targets = choose_targets(files, out, form)
-    for target in targets:
-        if target.exists() and not force:
-            raise RenderingError(f"{target} is there already: give --force to overwrite it, or --out.", file=target)
+    refuse_to_overwrite(targets, force=force)
     document = []
     for file, target in zip(files, targets, strict=True):
         started = time.perf_counter()

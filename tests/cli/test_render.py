@@ -49,7 +49,7 @@ def test_render_gives_one_json_list() -> None:
 def test_nothing_is_overwritten_without_force() -> None:
     Path("songs/b.wav").write_text("mine")
     result = runner.invoke(app, ["render", "songs/a.mid", "songs/b.mid", "--engine", "sine"])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "give --force to overwrite it" in result.stderr
     assert not Path("songs/a.wav").exists()
     assert runner.invoke(app, ["render", "songs/b.mid", "--engine", "sine", "--force"]).exit_code == 0
