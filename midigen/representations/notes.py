@@ -261,7 +261,7 @@ class Notes:
     @classmethod
     def from_json(cls, description: Json) -> Notes:
         """See Representation."""
-        values: Json = {key: tuple(value) if isinstance(value, list) else value for key, value in description.items()}
+        values = dict(description, programs=tuple(description["programs"]), bars=tuple(description["bars"]))
         del values["name"]
         return cls(**values)
 

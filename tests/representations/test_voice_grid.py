@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from midigen.corpora.store import Piece
@@ -17,7 +18,6 @@ from midigen.scores.time import bar_starts, metres_from_start
 
 PARTS = tuple(Part(name.title()) for name in SCORE_ORDER)
 GRID = VoiceGrid(((0, AXIS - 1),) * 4, ())
-FEW = settings(max_examples=60)
 
 
 @st.composite
@@ -31,27 +31,39 @@ def scores(draw: st.DrawFn) -> Score:
             length = draw(st.sampled_from([1, 60, 119, 120, 240, 480, 700]))
             notes.append((tick, length, draw(st.integers(33, 88)), 80, part))
             tick += length
-    notes.append((tick, 480, 60, 80, 3))
-    metres, first = [], draw(st.sampled_from([0, 0, 700]))
-    for tick in sorted({first, *draw(st.sets(st.integers(first + 300, 4000), max_size=2))}):
-        metres.append(Metre(tick, draw(st.integers(1, 7)), draw(st.sampled_from([4, 8, 16]))))
+        notes.append((tick, 240, 60, 80, part))
+    first = draw(st.sampled_from([0, 0, 700]))
+    ticks = sorted({first, *draw(st.sets(st.integers(first + 300, 4000), max_size=2))})
+    metres = [Metre(tick, draw(st.integers(1, 7)), draw(st.sampled_from([4, 8, 16]))) for tick in ticks]
     return Score.from_notes(
         notes,
         parts=PARTS,
         metres=tuple(metres),
+        # It ends before the next metre begins.
         pickup=draw(st.integers(0, min(metres[0].bar_ticks if first == 0 else first, first + 300) - 1)),
         fermatas=tuple(sorted(draw(st.sets(st.integers(0, 4000), max_size=3)))),
     )
 
 
 @st.composite
-def legal(draw: st.DrawFn, cells: st.SearchStrategy[int] | None = None) -> tuple[Ints, Ints]:
+def any_rows(draw: st.DrawFn) -> tuple[Ints, Ints]:
     """Rows of any ids, and the plan of a piece of that length."""
-    ids = cells or st.one_of(st.integers(0, AXIS + 1), st.sampled_from([20, AGAIN, REST]))
+    ids = st.one_of(st.integers(0, AXIS + 1), st.sampled_from([20, 20, AGAIN, REST]))
     rows = draw(st.lists(st.lists(ids, min_size=4, max_size=4), min_size=1, max_size=25))
     bar = draw(st.integers(1, 32))
     fermatas = draw(st.sets(st.integers(0, len(rows) - 1), max_size=3))
     return np.array(rows), plan_table(draw(st.integers(0, bar - 1)), bar, len(rows), sorted(fermatas))
+
+
+def sung(drawn: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+    """The same where nothing that is silent is struck again, and no voice is silent at the end."""
+    rows, plan = drawn
+    rows = rows.copy()
+    rows[-1][rows[-1] == REST] = 20
+    for step, column in np.argwhere(rows == AGAIN):
+        if step == 0 or rows[step - 1, column] == REST:
+            rows[step, column] = 30
+    return rows, plan
 
 
 def nearest(tick: int) -> int:
@@ -85,13 +97,11 @@ def step_by_step(grid: VoiceGrid, rows: Ints, plan: Ints) -> Ints:
     return np.concatenate(contexts)
 
 
-@FEW
 @given(scores())
 def test_decode_gives_back_the_notes_on_the_grid(score: Score) -> None:
     assert sounding(GRID.decode(*GRID.encode(score))) == quantised(score)
 
 
-@FEW
 @given(scores())
 def test_decode_gives_back_pick_up_bars_and_fermatas_on_the_grid(score: Score) -> None:
     decoded = GRID.decode(*GRID.encode(score))
@@ -101,23 +111,21 @@ def test_decode_gives_back_pick_up_bars_and_fermatas_on_the_grid(score: Score) -
     assert decoded.fermatas == tuple(sorted({nearest(tick) for tick in score.fermatas if nearest(tick) < end}))
 
 
-@FEW
 @given(scores())
 def test_the_plan_holds_the_length_of_every_bar(score: Score) -> None:
     _, plan = GRID.encode(score)
     assert [int(plan[tick // 120, 1]) for tick, _ in bars(score)] == [length // 120 for _, length in bars(score)]
 
 
-@FEW
 @given(scores())
 def test_what_was_decoded_is_encoded_to_the_same(score: Score) -> None:
     rows, plan = GRID.encode(score)
     again, plan_again = GRID.encode(GRID.decode(rows, plan))
-    np.testing.assert_array_equal(again, rows[: len(again)])
-    np.testing.assert_array_equal(plan_again[:-1, [0, 1]], plan[: len(again), [0, 1]])
+    np.testing.assert_array_equal(again, rows)
+    np.testing.assert_array_equal(plan_again, plan)
 
 
-@given(legal(st.one_of(st.integers(0, AXIS - 1), st.just(20))))
+@given(any_rows().map(sung))
 def test_encode_reverses_decode(drawn: tuple[Ints, Ints]) -> None:
     rows, plan = drawn
     rows_again, plan_again = GRID.encode(GRID.decode(rows, plan))
@@ -125,19 +133,17 @@ def test_encode_reverses_decode(drawn: tuple[Ints, Ints]) -> None:
     np.testing.assert_array_equal(plan_again, plan)
 
 
-@given(legal())
+@given(any_rows())
 def test_decode_gives_a_score_for_any_ids(drawn: tuple[Ints, Ints]) -> None:
-    score = GRID.decode(*drawn)
-    assert score.end <= 120 * len(drawn[0])
-    assert GRID.context_fields[0].size > drawn[1][:, 0].max()
+    assert GRID.decode(*drawn).end <= 120 * len(drawn[0])
 
 
-@given(legal())
+@given(any_rows())
 def test_the_context_of_a_piece_is_that_of_its_steps(drawn: tuple[Ints, Ints]) -> None:
     np.testing.assert_array_equal(GRID.context(*drawn), step_by_step(GRID, *drawn))
 
 
-@given(legal())
+@given(any_rows())
 def test_every_id_lies_within_its_field(drawn: tuple[Ints, Ints]) -> None:
     context = GRID.context(*drawn)
     assert (context >= 0).all()
@@ -165,7 +171,7 @@ def test_a_note_struck_again_is_not_a_note_held() -> None:
     ]
 
 
-@given(legal(), st.integers(-60, 60))
+@given(any_rows(), st.integers(-60, 60))
 def test_transposing_there_and_back_changes_nothing(drawn: tuple[Ints, Ints], semitones: int) -> None:
     rows, _ = drawn
     moved = GRID.transpose(rows, semitones)
@@ -177,7 +183,7 @@ def test_transposing_there_and_back_changes_nothing(drawn: tuple[Ints, Ints], se
         np.testing.assert_array_equal(GRID.transpose(moved, -semitones), rows)
 
 
-@given(legal(), st.lists(st.tuples(st.integers(0, 20), st.integers(30, 55)), min_size=4, max_size=4))
+@given(any_rows(), st.lists(st.tuples(st.integers(0, 20), st.integers(30, 55)), min_size=4, max_size=4))
 def test_transpositions_can_be_made_and_stay_where_the_training_pieces_lie(
     drawn: tuple[Ints, Ints], ranges: list[tuple[int, int]]
 ) -> None:
@@ -193,14 +199,12 @@ def test_transpositions_can_be_made_and_stay_where_the_training_pieces_lie(
                 assert ((cells + shift >= low) & (cells + shift <= high)).all()
 
 
-@FEW
 @given(st.lists(scores(), max_size=3))
 def test_json_gives_the_same_grid_again(pieces: list[Score]) -> None:
     grid = VoiceGrid.fit(pieces, {})
     assert VoiceGrid.from_json(json.loads(json.dumps(grid.to_json()))) == grid
 
 
-@FEW
 @given(st.lists(scores(), min_size=1, max_size=3))
 def test_fit_learns_ranges_in_which_all_pieces_lie(pieces: list[Score]) -> None:
     lows, highs = np.array(VoiceGrid.fit(pieces, {}).ranges).T
@@ -215,7 +219,7 @@ def test_fit_of_no_pieces_lets_every_voice_sing_anything() -> None:
 def test_fit_takes_the_commonest_tempo() -> None:
     piece = GRID.decode(np.full((4, 4), 20), plan_table(0, 16, 4, []))
     tempos = [(Tempo.from_bpm(0, bpm),) for bpm in (60, 96, 96)]
-    pieces = [Score(*piece.notes.T, parts=piece.parts, tempos=tempo) for tempo in tempos]
+    pieces = [replace(piece, tempos=tempo) for tempo in tempos]
     assert VoiceGrid.fit(pieces, {}).bpm == 96
 
 
@@ -231,7 +235,7 @@ def four(**rest: object) -> Score:
         (Score.from_notes([(0, 59, 60, 80, 0)]), "no notes"),
         (Score.from_notes([(0, 480, 60, 80, 0)]), "1 part with notes, not four voices"),
         (Score.from_notes([(0, 480, 60, 80, p) for p in range(3)], parts=PARTS), "3 parts with notes"),
-        (Score.from_notes([*four().notes.tolist(), (480, 9, 60, 80, 0)], parts=PARTS), "part Soprano holds more than"),
+        (Score.from_notes([*four().notes.tolist(), (480, 99, 60, 80, 0)], parts=PARTS), "part Soprano holds more than"),
         (Score.from_notes([*four().notes.tolist(), (5760, 480, 89, 80, 1)], parts=PARTS), "part Alto leaves the range"),
         (Score.from_notes([*four().notes.tolist(), (5760, 480, 32, 80, 3)], parts=PARTS), "part Bass leaves the range"),
         (four(metres=(Metre(0, 9, 4),)), "longer than two whole notes"),
@@ -331,7 +335,7 @@ def test_a_plan_has_as_many_bars_as_wished(base: tuple[int, int, int, tuple[int,
     grid = planner(base)
     plan = grid.make_plan(bars, None, np.random.default_rng(0))
     assert len(plan) - 1 == bars * base[1]
-    assert grid.bars_begun(np.zeros((len(plan) - 1, 4)), plan) == bars
+    assert grid.bars_begun(np.zeros((len(plan) - 1, 4), np.int64), plan) == bars
     assert summarise(plan)[:2] == base[:2]
 
 
@@ -394,28 +398,35 @@ def test_bars_left_count_down_to_the_last() -> None:
 # Every real chorale
 
 
-def test_every_chorale_comes_back_on_the_grid(chorales: tuple[Piece, ...]) -> None:
-    for piece in chorales:
-        assert sounding(GRID.decode(*GRID.encode(piece.score))) == quantised(piece.score), piece.name
+RoundTrip = tuple[Piece, Ints, Ints, Score]
 
 
-def test_all_but_three_chorales_come_back_note_by_note(chorales: tuple[Piece, ...]) -> None:
-    changed = [p.name for p in chorales if sounding(GRID.decode(*GRID.encode(p.score))) != sounding(p.score)]
+@pytest.fixture(scope="module")
+def round_trips(chorales: tuple[Piece, ...]) -> list[RoundTrip]:
+    encoded = [(piece, *GRID.encode(piece.score)) for piece in chorales]
+    return [(piece, rows, plan, GRID.decode(rows, plan)) for piece, rows, plan in encoded]
+
+
+def test_every_chorale_comes_back_on_the_grid(round_trips: list[RoundTrip]) -> None:
+    for piece, _, _, decoded in round_trips:
+        assert sounding(decoded) == quantised(piece.score), piece.name
+
+
+def test_all_but_three_chorales_come_back_note_by_note(round_trips: list[RoundTrip]) -> None:
+    changed = [piece.name for piece, _, _, decoded in round_trips if sounding(decoded) != sounding(piece.score)]
     assert sorted(changed) == ["bwv248.64-s", "bwv36.4-2", "bwv432"]  # they have 32nds
 
 
-def test_every_chorale_keeps_pick_up_bar_lines_and_fermatas(chorales: tuple[Piece, ...]) -> None:
-    for piece in chorales:
-        decoded = GRID.decode(*GRID.encode(piece.score))
+def test_every_chorale_keeps_pick_up_bar_lines_and_fermatas(round_trips: list[RoundTrip]) -> None:
+    for piece, _, _, decoded in round_trips:
         assert (decoded.pickup, decoded.fermatas) == (piece.score.pickup, piece.score.fermatas), piece.name
         assert bars(decoded) == bars(piece.score), piece.name
         assert bar_starts(decoded).tolist() == bar_starts(piece.score).tolist(), piece.name
 
 
-def test_every_chorale_is_its_own_fixed_point(chorales: tuple[Piece, ...]) -> None:
-    for piece in chorales:
-        rows, plan = GRID.encode(piece.score)
-        rows_again, plan_again = GRID.encode(GRID.decode(rows, plan))
+def test_every_chorale_is_its_own_fixed_point(round_trips: list[RoundTrip]) -> None:
+    for piece, rows, plan, decoded in round_trips:
+        rows_again, plan_again = GRID.encode(decoded)
         np.testing.assert_array_equal(rows_again, rows, piece.name)
         np.testing.assert_array_equal(plan_again, plan, piece.name)
 
