@@ -20,6 +20,7 @@ import io
 import itertools
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ from typing import TYPE_CHECKING
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from midigen.errors import CheckpointError, RepresentationError
+from midigen.errors import CheckpointError, RepresentationError, UsageError
 from midigen.models.sequence_model import ModelConfig, SequenceModel
 from midigen.representations.representation import Json, Representation, representation_from_json
 
@@ -87,7 +88,8 @@ def save_checkpoint(run: Path, name: str, snapshot: Snapshot, *, is_best: bool, 
             temporary.replace(run / name)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        pointers = {**_pointers(run), "last": name} | ({"best": name} if is_best else {})
+        # The first one is the best so far, also where someone deleted the earlier ones.
+        pointers = {"best": name, **_pointers(run), "last": name} | ({"best": name} if is_best else {})
         write_text(run / RUN, json.dumps(pointers, indent=1))
         if not keep_all:
             for folder in run.glob("epoch-*"):
@@ -124,7 +126,7 @@ def _pointers(run: Path) -> dict[str, str]:
         return dict(json.loads((run / RUN).read_text("utf-8")))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"{run / RUN} is damaged; name one of the folders in {run} instead.", run) from error
 
 
@@ -153,6 +155,11 @@ def find_checkpoint(given: str | None, checkpoints: Path, which: str = "best") -
         known = ", ".join(sorted(file.parent.name for file in checkpoints.glob(f"*/{RUN}"))) or "none yet"
         raise CheckpointError(f"There is no model at {folder}; trained here: {known}.", folder)
     return folder / name
+
+
+def plain_name(text: str) -> str:
+    """Return text as a name that every system takes for a folder and every shell for one word."""
+    return re.sub(r"[^\w.-]+", "-", text).strip("-.") or "model"
 
 
 def new_run_name(checkpoints: Path, base: str) -> str:
@@ -184,7 +191,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         representation = representation_from_json(config["representation"])
         model = SequenceModel(representation.fields, representation.context_fields, ModelConfig(**config["model"]))
         model.load_state_dict(load_weights(folder))
-    except (KeyError, TypeError, RuntimeError, RepresentationError) as error:
+    except (KeyError, TypeError, RuntimeError, RepresentationError, UsageError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(
             f"{folder} does not hold a model that fits its description ({reason}).", folder
@@ -220,5 +227,5 @@ def _read_tensors(file: Path) -> dict[str, Tensor]:
 def _read_json(file: Path) -> Json:
     try:
         return dict(json.loads(file.read_text("utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"{file} cannot be read ({error}).", file) from error

@@ -129,7 +129,11 @@ def _prompt(file: Path | None, notes: int | None, skip: int, *, is_in_output: bo
     from midigen.formats.reading import read_piece
     from midigen.sampling.generate import Prompt
 
-    return None if file is None else Prompt(read_piece(file), notes, skip, is_in_output)
+    if file is None:
+        if notes is not None or skip or not is_in_output:
+            raise UsageError("--prompt-notes, --prompt-skip and --without-prompt need a --prompt.")
+        return None
+    return Prompt(read_piece(file), notes, skip, is_in_output)
 
 
 def _targets(out: Path | None, model: str, request: Request) -> list[Path]:
@@ -141,7 +145,7 @@ def _targets(out: Path | None, model: str, request: Request) -> list[Path]:
         if out.suffix.lower() not in (".mid", ".midi"):
             raise UsageError(f"--out {out} must end in .mid, or be a folder that is there.", file=out)
         return [out]
-    if out is not None and out.suffix.lower() in (".mid", ".midi"):
+    if out is not None and (out.is_file() or out.suffix.lower() in (".mid", ".midi")):
         raise UsageError(f"--out {out} is a file, but several pieces need a folder.", file=out)
     width = max(3, len(str(request.count)))
     return [(out or Path()) / f"{stem}-{number:0{width}d}.mid" for number in range(1, request.count + 1)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,6 +10,7 @@ import typer
 
 from midigen.cli import options
 from midigen.cli.console import Console, shown, summarise
+from midigen.cli.reporter import Reporter
 from midigen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,8 +90,9 @@ def train(
         patience=patience,
         seed=seed,
     )
-    if epochs is not None and minutes is None:
-        settings["minutes"] = None
+    # A limit that was given takes the place of the preset's, or of the run's that goes on.
+    if (epochs is None) != (minutes is None):
+        settings = {"epochs": None, "minutes": None, **settings}
     tokens_options = _given(quantum=quantum, clock=clock)
     if resume:
         if source or from_checkpoint or preset or tokens or architecture or tokens_options:
@@ -161,7 +162,7 @@ def _new_job(
     architecture: dict[str, Any],
     settings: dict[str, Any],
 ) -> Job:
-    from midigen.checkpoints.run import new_run_name
+    from midigen.checkpoints.run import new_run_name, plain_name
     from midigen.models.sequence_model import ModelConfig
     from midigen.presets import find_preset
     from midigen.training.job import Job
@@ -172,9 +173,11 @@ def _new_job(
         raise UsageError(f"The preset {preset} is for {recipe.representation}, but the tokens are {representation}.")
     if begun is not None and architecture:
         raise UsageError("--from takes the architecture from the model; leave out --model, --layers and the like.")
+    if name is not None and name != plain_name(name):
+        raise UsageError(f"--name {name!r} must be letters, digits, '_', '-' and '.' only: {plain_name(name)}.")
     if name is not None and (checkpoints / name).exists():
         raise UsageError(f"There is a run {name} already: go on with it by --resume, or choose another --name.")
-    name = new_run_name(checkpoints, str(dataset.manifest["source"])) if name is None else name
+    name = new_run_name(checkpoints, plain_name(str(dataset.manifest["source"]))) if name is None else name
     model = replace(recipe.model, **architecture) if begun is None else ModelConfig(**begun.config["model"])
     weights = None if begun is None else begun.model.state_dict()
     return Job(name, checkpoints / name, dataset, model, replace(recipe.training, **settings), weights)
@@ -223,65 +226,28 @@ def _check(console: Console, job: Job) -> None:
     )
 
 
-class Reporter:
-    """A bar over the budget with loss and tokens a second, and a line for each epoch.
-
-    The bar appears with the first batch, so that a reporter can be sent to another process before.
-    """
-
-    def __init__(self, *, is_quiet: bool) -> None:
-        self.is_quiet = is_quiet
-        self.bar: Any = None
-
-    def batch(self, budget_used: float, loss: float, tokens_per_second: float) -> None:
-        """See midigen.training.loop.Reporter."""
-        if self.is_quiet or not sys.stderr.isatty():
-            return
-        if self.bar is None:
-            from tqdm import tqdm
-
-            form = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
-            self.bar = tqdm(total=1.0, bar_format=form, dynamic_ncols=True, leave=False)
-        self.bar.set_postfix_str(f"loss {loss:.3f}, {tokens_per_second:.0f} tokens/s", refresh=False)
-        self.bar.update(min(budget_used, 1.0) - self.bar.n)
-
-    def epoch(self, metrics: dict[str, float]) -> None:
-        """See midigen.training.loop.Reporter."""
-        if self.is_quiet:
-            return
-        held_out = f", validation {metrics['valid_loss']:.3f}" if "valid_loss" in metrics else ""
-        line = f"epoch {metrics['epoch']:.0f}: loss {metrics['train_loss']:.3f}{held_out}"
-        if self.bar is None:
-            typer.echo(line, err=True)
-        else:
-            self.bar.write(line, file=sys.stderr)
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self.bar is not None:
-            self.bar.close()
-
-
 def _report(console: Console, job: Job, outcome: Outcome) -> None:
     """Show what came of the run; leave with 130 or 143 if it was told to stop."""
     from midigen.rendering.curves import draw_curves
     from midigen.training.loop import INTERRUPTED, TERMINATED
 
-    if outcome.history:
-        draw_curves(outcome.history, job.folder / "curves.png", job.name)
-        best = next((row for row in outcome.history if row["epoch"] == outcome.best_epoch), outcome.history[-1])
-        speeds = [row["tokens_per_second"] for row in outcome.history]
-        figures = {
+    history = outcome.history
+    best = next((row for row in history if row["epoch"] == outcome.best_epoch), {})
+    speed = sum(row["tokens_per_second"] for row in history) / len(history) if history else None
+    console.document(
+        {
             "checkpoint": str(job.folder),
-            "epochs": len(outcome.history),
+            "epochs": len(history),
             "parameters": outcome.parameters,
-            "train_loss": best["train_loss"],
+            "train_loss": best.get("train_loss"),
             "valid_loss": best.get("valid_loss"),
-            "tokens_per_second": sum(speeds) / len(speeds),
+            "tokens_per_second": speed,
             "seconds": outcome.seconds,
             "stopped_because": outcome.stopped_because,
         }
-        console.document(figures)
+    )
+    if history:
+        draw_curves(history, job.folder / "curves.png", job.name)
         accuracy = f"{best['valid_accuracy']:.1%}" if "valid_accuracy" in best else "-"
         valid = f"{best['valid_loss']:.4f}" if "valid_loss" in best else "-"
         console.table(
@@ -290,12 +256,12 @@ def _report(console: Console, job: Job, outcome: Outcome) -> None:
                 (
                     job.name,
                     f"{outcome.parameters:,}",
-                    str(len(outcome.history)),
+                    str(len(history)),
                     str(outcome.best_epoch),
                     f"{best['train_loss']:.4f}",
                     valid,
                     accuracy,
-                    f"{figures['tokens_per_second']:.0f}",
+                    f"{speed:.0f}",
                     f"{outcome.seconds:.0f}",
                 )
             ],

@@ -96,8 +96,8 @@ def batches(
         rows, plan = dataset.piece(index)
         if rng is not None:
             shifts = dataset.representation.transpositions(rows)
-            moved = dataset.representation.transpose(rows, int(rng.integers(shifts.start, shifts.stop)))
-            rows = rows if moved is None else moved
+            shift = int(rng.integers(shifts.start, shifts.stop))
+            rows, plan = dataset.representation.transpose(rows, plan, shift) or (rows, plan)
         return prepare_steps(dataset.representation, rows, plan)
 
     if sequence_length is not None:

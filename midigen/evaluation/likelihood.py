@@ -16,7 +16,9 @@ def total_loss(network: Network, batches: Iterable[Batch], device: torch.device)
     state: State | None = None
     with torch.inference_mode():
         for batch in batches:
-            loss, state = network.loss(batch.to(device), None if batch.fresh.all() else state)
+            # A lane without any step only fills up a share and has nothing to carry on either.
+            carries = (~batch.fresh & (batch.is_row | batch.is_end).any(1)).any()
+            loss, state = network.loss(batch.to(device), state if carries else None)
             total = loss if total is None else add(total, loss)
     return total
 

@@ -218,11 +218,11 @@ class Notes:
         down, up = self.lowest - int(pitch.min()), self.highest - int(pitch.max())
         return range(min(max(down, -6), 0), max(min(up, 5), 0) + 1)
 
-    def transpose(self, rows: Ints, semitones: int) -> Ints | None:
+    def transpose(self, rows: Ints, plan: Ints, semitones: int) -> tuple[Ints, Ints] | None:
         """See Representation. Drums stay."""
         moved = rows.copy()
         moved[self._pitched(rows), 0] += semitones
-        return None if len(rows) and (moved[:, 0].min() < 0 or moved[:, 0].max() >= PITCHES) else moved
+        return None if len(rows) and (moved[:, 0].min() < 0 or moved[:, 0].max() >= PITCHES) else (moved, plan)
 
     def make_plan(
         self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None

@@ -85,8 +85,8 @@ class Representation(Protocol):
     def transpositions(self, rows: Ints) -> range:
         """Return the shifts in semitones that keep a piece where the training pieces lie; always holds 0."""
 
-    def transpose(self, rows: Ints, semitones: int) -> Ints | None:
-        """Return the rows shifted, or None if a note would leave the ids there are."""
+    def transpose(self, rows: Ints, plan: Ints, semitones: int) -> tuple[Ints, Ints] | None:
+        """Return rows and plan shifted, or None if a note would leave the ids there are."""
 
     def make_plan(
         self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None

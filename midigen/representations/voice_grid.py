@@ -26,21 +26,22 @@ import numpy as np
 from midigen.errors import RepresentationError
 from midigen.fields import Field
 from midigen.representations.grid_plan import (
+    AXIS,
+    LOWEST,
     PLAN_FIELDS,
     QUANTUM,
     Summary,
-    bar_lines,
+    notation,
     phrase_ends,
     plan_of,
     plan_table,
     summarise,
+    transpose_plan,
 )
 from midigen.representations.representation import Json, Representation, require_one
 from midigen.scores.score import Ints, Part, Score, Tempo
 from midigen.scores.time import quantise
 
-LOWEST, HIGHEST = 33, 88
-AXIS = HIGHEST - LOWEST + 1
 AGAIN, REST = AXIS, AXIS + 1
 SILENT = AXIS
 """In the context: no pitch sounds."""
@@ -69,7 +70,7 @@ class VoiceGrid:
         return {}
 
     fields = tuple(
-        Field(voice, AXIS + 2, AXIS, again=True, relative_to=(f"{voice} sounding", *VOICES[:column]))
+        Field(voice, AXIS + 2, AXIS, again=True, relative_to=(f"{voice} sounding", *VOICES[:column], "tonic"))
         for column, voice in enumerate(VOICES)
     )
     plan_fields = PLAN_FIELDS
@@ -138,8 +139,7 @@ class VoiceGrid:
             notes,
             parts=tuple(Part(voice.title(), 52) for voice in SCORE_ORDER),
             tempos=(Tempo.from_bpm(0, self.bpm),),
-            **bar_lines(plan[: len(rows) + 1]),
-            fermatas=tuple(int(step) * QUANTUM for step in np.flatnonzero(plan[: len(rows), 3] == 0)),
+            **notation(plan[: len(rows) + 1]),
         )
 
     def first_context(self, plan: Ints) -> Ints:
@@ -149,7 +149,7 @@ class VoiceGrid:
 
     def next_context(self, context: Ints, rows: Ints, plan: Ints) -> Ints:
         """See Representation."""
-        before, held = context[:, 4:8], context[:, 8:12]
+        before, held = context[:, -8:-4], context[:, -4:]
         sounding = np.where(rows == AGAIN, before, np.minimum(rows, SILENT))
         goes_on = (sounding == before) & (rows != AGAIN)
         return np.concatenate([plan, sounding, np.where(goes_on, np.minimum(held + 1, LONGEST_HOLD), 1)], axis=1)
@@ -165,7 +165,7 @@ class VoiceGrid:
         begins = (sounding != before) | (rows == AGAIN)
         # Silence before the first note counts from the first step.
         held = steps - np.maximum.accumulate(np.where(begins, steps, 0), axis=0) + 1
-        first = self.first_context(plan[:1])[:, 4:]
+        first = self.first_context(plan[:1])[:, -8:]
         derived = np.concatenate([sounding, np.minimum(held, LONGEST_HOLD)], axis=1)
         return np.concatenate([plan, np.concatenate([first, derived])], axis=1)
 
@@ -177,23 +177,25 @@ class VoiceGrid:
         up = min((high - int(top) for (_, high), top in zip(self.ranges, highs, strict=True) if top >= 0), default=0)
         return range(min(down, 0), max(up, 0) + 1)
 
-    def transpose(self, rows: Ints, semitones: int) -> Ints | None:
+    def transpose(self, rows: Ints, plan: Ints, semitones: int) -> tuple[Ints, Ints] | None:
         """See Representation."""
         pitched = rows < AXIS
         moved = np.where(pitched, rows + semitones, rows)
-        return None if (moved[pitched] < 0).any() or (moved[pitched] >= AXIS).any() else moved
+        if (moved[pitched] < 0).any() or (moved[pitched] >= AXIS).any():
+            return None
+        return moved, transpose_plan(plan, semitones)
 
     def make_plan(
         self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None
     ) -> Ints:
-        """See Representation. Metre and phrases are those of a training piece, at random, or go on from the opening."""
+        """See Representation. Key, metre and phrases are a training piece's, at random, or go on from the opening."""
         require_one(bars, length)
         if not self.plans:
             raise RepresentationError("The grid knows no training piece to take a plan from.")
         given, start = (0, None) if opening is None else (len(opening) - 1, summarise(opening))
         alike = [plan for plan in self.plans if start is None or plan[:2] == start[:2]] or self.plans
         base = alike[int(rng.integers(len(alike)))]
-        pickup, bar = base[:2] if start is None else start[:2]
+        pickup, bar, _, _, *key = base if start is None else start
         if length is not None:
             total = given + length
         else:
@@ -201,8 +203,8 @@ class VoiceGrid:
             total = -(-given // bar) * bar + (base[2] if bars is None else bars * bar)
         fermatas = phrase_ends(base, pickup, bar, total)
         if start is not None:
-            fermatas = (*start[3], *(step for step in fermatas if step >= given))
-        return plan_table(pickup, bar, total, fermatas)
+            fermatas = (*start.fermatas, *(step for step in fermatas if step >= given))
+        return plan_table(Summary(pickup, bar, total, fermatas, *key))
 
     def bars_begun(self, rows: Ints, plan: Ints) -> int:
         """See Representation."""
@@ -220,7 +222,10 @@ class VoiceGrid:
     def from_json(cls, description: Json) -> VoiceGrid:
         """See Representation."""
         ranges = tuple((int(low), int(high)) for low, high in description["ranges"])
-        plans = tuple((int(p), int(bar), int(end), tuple(fermatas)) for p, bar, end, fermatas in description["plans"])
+        plans = tuple(
+            Summary(int(pickup), int(bar), int(length), tuple(fermatas), int(mode), int(tonic))
+            for pickup, bar, length, fermatas, mode, tonic in description["plans"]
+        )
         return cls(ranges, plans, int(description["bpm"]))
 
 

@@ -21,7 +21,7 @@ def collapse(score: Score) -> list[str]:
     if len(np.unique(score.pitch)) == 1:
         signs.append("It is one pitch, over and over: raise the temperature or train longer.")
     elif _loops(score):
-        signs.append("It ends in a loop of a few notes: raise the temperature, or lower --top-k less.")
+        signs.append("It ends in a loop of a few notes: raise the temperature or --top-k.")
     if len(np.unique(score.duration)) == 1:
         signs.append("All notes have one duration: raise the temperature (for example duration=1.2) or train longer.")
     return signs

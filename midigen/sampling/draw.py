@@ -47,10 +47,12 @@ class DrawSettings:
 
 def probabilities(logits: Tensor, temperature: float, settings: DrawSettings) -> Tensor:
     """Return what is drawn from, (B, V), for logits (B, V): each row sums to 1. A temperature of 0 is not possible."""
-    shares = (logits.double() / temperature).softmax(-1)
+    # Below 0 before the division, so that the lowest of temperatures gives no two infinities.
+    lowered = logits.double() - logits.double().max(-1, keepdim=True).values
+    shares = (lowered / temperature).softmax(-1)
     if settings.top_k is not None and settings.top_k < shares.shape[-1]:
-        least = shares.topk(settings.top_k, dim=-1).values[:, -1:]
-        shares = shares.masked_fill(shares < least, 0)
+        likeliest = shares.topk(settings.top_k, dim=-1)
+        shares = torch.zeros_like(shares).scatter(-1, likeliest.indices, likeliest.values)
         shares = shares / shares.sum(-1, keepdim=True)
     if settings.top_p is not None:
         ordered, order = shares.sort(dim=-1, descending=True, stable=True)

@@ -96,11 +96,12 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
     scores = []
     for lane in lanes:
         rows = np.array(lane.rows, np.int64).reshape(-1, len(names))
-        cut_at = None
+        score = representation.decode(rows, lane.plan[: len(rows) + 1])
+        if "velocity" not in names:
+            score = shape_velocities(score)
         if request.prompt is not None and not request.prompt.is_in_output:
-            cut_at = int(representation.onset_ticks(np.append(rows, rows[-1:], axis=0))[lane.given])
-        decoded = representation.decode(rows, lane.plan[: len(rows) + 1])
-        scores.append(_finish(decoded, request, "velocity" in names, cut_at))
+            score = _without_prompt(representation, lane, score)
+        scores.append(_finish(score, request))
     warnings = tuple(tuple(collapse(score)) for score in scores)
     return Generated(tuple(scores), warnings, sum(len(lane.rows) - len(given) for lane in lanes), seconds)
 
@@ -203,12 +204,19 @@ def _stop_behind_last_bar(representation: Representation, lane: _Lane) -> None:
         lane.ended = True
 
 
-def _finish(score: Score, request: Request, has_velocities: bool, cut_at: int | None) -> Score:  # noqa: FBT001
-    """Shape dynamics, leave out what lies before a tick, and set tempo and instrument."""
-    if not has_velocities:
-        score = shape_velocities(score)
-    if cut_at is not None:
-        score = _from_tick(score, cut_at)
+def _without_prompt(representation: Representation, lane: _Lane, score: Score) -> Score:
+    """Leave out the notes of the rows that were given; begin with the bar in which the first new row lies."""
+    rows = np.array(lane.rows, np.int64)
+    given = representation.decode(rows[: lane.given], lane.plan[: lane.given + 1])
+    # The first new note may begin with the last one given, as a chord: the tick alone does not tell them apart.
+    prompted = {(onset, pitch) for onset, _, pitch, *_ in given.notes.tolist()}
+    is_new = np.array([(onset, pitch) not in prompted for onset, _, pitch, *_ in score.notes.tolist()], bool)
+    begins = int(representation.onset_ticks(np.append(rows, rows[-1:], axis=0))[lane.given])
+    return _from_tick(score.where(is_new), begins)
+
+
+def _finish(score: Score, request: Request) -> Score:
+    """Set tempo and instrument."""
     if request.bpm is not None:
         score = replace(score, tempos=(Tempo.from_bpm(0, request.bpm),))
     if request.program is not None:

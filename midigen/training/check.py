@@ -85,12 +85,14 @@ def check(dataset: Dataset, model_config: ModelConfig, config: TrainConfig) -> C
 
 
 def _few_bars(dataset: Dataset) -> Batch:
-    """Return the first rows of some training pieces as a batch."""
+    """Return the first rows of some training pieces as a batch; not the very first, which nothing foretells."""
     indices = dataset.indices("train")[:PIECES]
     if not indices:
         raise TrainingError(f"{dataset.folder} holds no piece to train on.", dataset.folder)
     steps = [prepare_steps(dataset.representation, *dataset.piece(index)) for index in indices]
-    return collate(steps, [0] * len(steps), ROWS)
+    batch = collate(steps, [0] * len(steps), ROWS)
+    batch.is_row[:, 0] = False
+    return batch
 
 
 def _flat(model: SequenceModel) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from midigen.checkpoints.run import read_config
 from midigen.datasets.build import Dataset, load_dataset
-from midigen.errors import CheckpointError
+from midigen.errors import CheckpointError, UsageError
 from midigen.models.sequence_model import ModelConfig
 from midigen.training.config import TrainConfig
 
@@ -37,8 +37,12 @@ def resumed_job(folder: Path, changes: Mapping[str, Any]) -> Job:
     """Return the job that a checkpoint folder belongs to, to go on with; ``changes`` are settings to train with.
 
     Raises:
+        UsageError: a change would not fit what was done so far.
         CheckpointError: the checkpoint is damaged, or its dataset is gone or has changed.
     """
+    if fixed := changes.keys() & {"batch_size", "optimizer", "seed"}:
+        wrong = ", ".join(f"--{option.replace('_', '-')}" for option in sorted(fixed))
+        raise UsageError(f"--resume goes on with the batches and the optimizer of the run; leave out {wrong}.")
     config = read_config(folder)
     dataset = load_dataset(Path(config["dataset"]))
     if dataset is None or dataset.corpus_hash != config["corpus_hash"]:

@@ -6,16 +6,21 @@ All that is random in a batch (dropout, blanks) follows from the seed and the nu
 
 from __future__ import annotations
 
+import logging
+import math
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from torch.multiprocessing.spawn import ProcessException
 
 from midigen.datasets.batches import Batch, batches
 from midigen.errors import TrainingError
@@ -27,6 +32,10 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 INTERRUPTED, TERMINATED = "interrupted", "terminated"
+
+for chatty in ("utilities.distributed", "utilities.rank_zero"):
+    # Fabric tells of its devices on stderr. Here, and not in ``train``, for the processes that it starts, too.
+    logging.getLogger(f"lightning_fabric.{chatty}").setLevel(logging.WARNING)
 
 
 class Reporter(Protocol):
@@ -48,8 +57,7 @@ class Hardware:
     devices: int = 1
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of a run."""
 
     history: list[dict[str, float]]
@@ -73,15 +81,23 @@ def train(job: Job, hardware: Hardware, reporter: Reporter) -> Outcome:
     if not job.dataset.indices("train"):
         raise TrainingError(f"{job.dataset.folder} holds no piece to train on.", job.dataset.folder)
     try:
-        fabric = Fabric(
-            accelerator=hardware.device,
-            strategy="ddp_spawn" if hardware.devices > 1 else "auto",
-            devices=hardware.devices,
-            precision=hardware.precision,
-        )
+        with warnings.catch_warnings(action="ignore"):
+            fabric = Fabric(
+                accelerator=hardware.device,
+                strategy="ddp_spawn" if hardware.devices > 1 else "auto",
+                devices=hardware.devices,
+                precision=hardware.precision,
+            )
     except (ValueError, RuntimeError) as error:
         raise TrainingError(f"Cannot train on {hardware.devices} x {hardware.device}: {error}") from error
-    outcome: Outcome = fabric.launch(_fit, job, reporter)
+    if hardware.precision == "16-mixed" and fabric.device.type == "cpu":
+        raise TrainingError("A CPU cannot train with --precision 16: use 32 or bf16.")
+    try:
+        # Fabric looks into arguments, and refuses frozen dataclasses; a partial keeps them from it.
+        outcome: Outcome = fabric.launch(partial(_fit, job=job, reporter=reporter))
+    except ProcessException as error:
+        last_line = str(error).strip().splitlines()[-1]
+        raise TrainingError(f"One of the processes failed: {last_line}", job.folder) from error
     return outcome
 
 
@@ -90,12 +106,9 @@ def _fit(fabric: Fabric, job: Job, reporter: Reporter) -> Outcome:
     trainer = Trainer(fabric, job)
     progress, patience = trainer.progress, job.config.patience
     because = "the budget is used up"
-    with _stop_requests() as requests:
+    with _stop_requests(fabric.world_size) as requests:
         while trainer.budget_used(0.0) < 1:
-            finished = _epoch(trainer, reporter, requests)
-            if requests:
-                because = requests[0]
-            if not finished:
+            if not _epoch(trainer, reporter, requests):
                 trainer.save(is_best=progress.best_loss is None)
                 break
             trainer.save(is_best=progress.best_epoch == progress.epoch)
@@ -106,6 +119,8 @@ def _fit(fabric: Fabric, job: Job, reporter: Reporter) -> Outcome:
             if progress.epoch - progress.best_epoch >= patience:
                 because = f"no better validation loss for {patience} epochs"
                 break
+    # A request may also have come while the last epoch was validated and saved.
+    because = requests[0] if requests else because
     parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
     return Outcome(progress.history, progress.best_epoch, parameters, progress.seconds, because)
 
@@ -121,18 +136,20 @@ def _epoch(trainer: Trainer, reporter: Reporter, requests: list[str]) -> bool:
     trainer.model.train()
     for number, batch in enumerate(batches(dataset, "train", config.batch_size, config.sequence_length, rng)):
         rows = int(batch.is_row.sum())
-        if number >= progress.batch:
-            rate = trainer.set_rate(rows_seen / in_epoch)
-            _step(trainer, batch, rows)
-            nats, _, rows_done, seconds = progress.sums
-            if fabric.is_global_zero:
-                per_note = nats / rows_done / dataset.representation.notes_per_row
-                reporter.batch(trainer.budget_used((rows_seen + rows) / in_epoch), per_note, rows_done / seconds)
         rows_seen += rows
-        if requests or (trainer.budget_used(0.0) >= 1 and config.epochs is None):
+        if number < progress.batch:
+            continue
+        if requests and progress.batch:
+            return False
+        # Epochs are counted in between: in the middle of one only the minutes can be used up.
+        if progress.batch and trainer.budget_used(0.0) >= 1:
             break
-    if requests and rows_seen < in_epoch:
-        return False
+        rate = trainer.set_rate((rows_seen - rows) / in_epoch)
+        _step(trainer, batch, rows)
+        nats, _, rows_done, seconds = progress.sums
+        if fabric.is_global_zero:
+            per_note = nats / rows_done / dataset.representation.notes_per_row
+            reporter.batch(trainer.budget_used(rows_seen / in_epoch), per_note, rows_done / seconds)
     _close_epoch(trainer, rate)
     return True
 
@@ -147,8 +164,7 @@ def _step(trainer: Trainer, batch: Batch, rows: int) -> None:
     trainer.state = None if config.sequence_length is None else tuple(part.detach() for part in state)
     # Each process has its own share of the rows, and the gradients are averaged over the processes.
     objective = (loss.columns.sum() + loss.end) * (fabric.world_size / (max(rows, 1) * len(loss.columns)))
-    if not torch.isfinite(objective):
-        raise TrainingError("The loss is no longer a number: try a lower --learning-rate.", trainer.job.folder)
+    _require_number(objective.item(), trainer)
     fabric.backward(objective)
     fabric.clip_gradients(trainer.wrapped, trainer.optimizer, max_norm=config.clip, error_if_nonfinite=False)
     trainer.optimizer.step()
@@ -156,18 +172,16 @@ def _step(trainer: Trainer, batch: Batch, rows: int) -> None:
     progress.optimizer_step += 1
     progress.batch += 1
     trainer.update_average()
-    mine = (loss.columns.sum().detach(), loss.correct.sum(), loss.rows)
-    nats, correct, counted = (float(fabric.all_reduce(value.double(), reduce_op="sum")) for value in mine)
-    elapsed = time.perf_counter() - started
-    progress.sums = [a + b for a, b in zip(progress.sums, (nats, correct, counted, elapsed), strict=True)]
-    progress.seconds += elapsed
+    mine = torch.stack([loss.columns.sum().detach().double(), loss.correct.sum().double(), loss.rows.double()])
+    sums = (*fabric.all_reduce(mine, reduce_op="sum").tolist(), time.perf_counter() - started)
+    progress.sums = [a + b for a, b in zip(progress.sums, sums, strict=True)]
+    trainer.take_time()
 
 
 def _close_epoch(trainer: Trainer, rate: float) -> None:
     """Validate and note the epoch's metrics."""
     progress, fabric, dataset = trainer.progress, trainer.fabric, trainer.job.dataset
     config, notes_per_row = trainer.job.config, dataset.representation.notes_per_row
-    started = time.perf_counter()
     nats, correct, rows, seconds = progress.sums
     columns = len(dataset.representation.fields)
     progress.epoch, progress.batch, progress.sums, trainer.state = progress.epoch + 1, 0, [], None
@@ -185,10 +199,16 @@ def _close_epoch(trainer: Trainer, rate: float) -> None:
         loss = fabric.all_reduce(loss, reduce_op="sum")
         metrics["valid_loss"] = nll_per_note(loss, notes_per_row)
         metrics["valid_accuracy"] = accuracy(loss)
+        _require_number(metrics["valid_loss"], trainer)
     if loss is None or progress.best_loss is None or metrics["valid_loss"] < progress.best_loss:
         progress.best_loss, progress.best_epoch = metrics.get("valid_loss"), progress.epoch
-    progress.seconds += time.perf_counter() - started
+    trainer.take_time()
     progress.history.append({**metrics, "seconds": progress.seconds})
+
+
+def _require_number(loss: float, trainer: Trainer) -> None:
+    if not math.isfinite(loss):
+        raise TrainingError("The loss is no longer a number: try a lower --learning-rate.", trainer.job.folder)
 
 
 def _mix(*numbers: int) -> int:
@@ -197,11 +217,14 @@ def _mix(*numbers: int) -> int:
 
 
 @contextmanager
-def _stop_requests() -> Iterator[list[str]]:
-    """Yield a list that a first SIGINT or SIGTERM writes a word into; a second one acts as it always does."""
+def _stop_requests(world_size: int) -> Iterator[list[str]]:
+    """Yield a list that a first SIGINT or SIGTERM writes a word into; a second one acts as it always does.
+
+    Of several processes each would stop at another batch and wait for the others: they are left to be ended.
+    """
     requests: list[str] = []
     words = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
-    if threading.current_thread() is not threading.main_thread():
+    if world_size > 1 or threading.current_thread() is not threading.main_thread():
         yield requests
         return
     usual: dict[int, Any] = {number: signal.getsignal(number) for number in words}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,6 +62,11 @@ class Trainer:
         """What the streams carry into the next batch."""
         if job.resume is not None:
             self._load(job.resume)
+        self.began = time.perf_counter() - self.progress.seconds
+
+    def take_time(self) -> None:
+        """Note the time spent, the first process's in all of them: they must agree on what is left of the minutes."""
+        self.progress.seconds = self.fabric.broadcast(time.perf_counter() - self.began)
 
     def budget_used(self, share_of_epoch: float) -> float:
         """Return how much of the epochs or minutes is gone, 0 to 1."""

@@ -10,10 +10,19 @@ from hypothesis import strategies as st
 
 from midigen.corpora.store import Piece
 from midigen.errors import RepresentationError
-from midigen.representations.grid_plan import phrase_ends, plan_of, plan_table, summarise
+from midigen.representations.grid_plan import (
+    AXIS,
+    LOWEST,
+    NO_TONIC,
+    Summary,
+    phrase_ends,
+    plan_of,
+    plan_table,
+    summarise,
+)
 from midigen.representations.notes import Notes
-from midigen.representations.voice_grid import AGAIN, AXIS, REST, SCORE_ORDER, VoiceGrid
-from midigen.scores.score import Ints, Metre, Part, Score, Tempo
+from midigen.representations.voice_grid import AGAIN, REST, SCORE_ORDER, VoiceGrid
+from midigen.scores.score import Ints, Key, Metre, Part, Score, Tempo
 from midigen.scores.time import bar_starts, metres_from_start
 
 PARTS = tuple(Part(name.title()) for name in SCORE_ORDER)
@@ -45,6 +54,9 @@ def scores(draw: st.DrawFn) -> Score:
     )
 
 
+KEYS = st.tuples(st.integers(1, 2), st.integers(0, 11)) | st.just((0, NO_TONIC))
+
+
 @st.composite
 def any_rows(draw: st.DrawFn) -> tuple[Ints, Ints]:
     """Rows of any ids, and the plan of a piece of that length."""
@@ -52,7 +64,8 @@ def any_rows(draw: st.DrawFn) -> tuple[Ints, Ints]:
     rows = draw(st.lists(st.lists(ids, min_size=4, max_size=4), min_size=1, max_size=25))
     bar = draw(st.integers(1, 32))
     fermatas = draw(st.sets(st.integers(0, len(rows) - 1), max_size=3))
-    return np.array(rows), plan_table(draw(st.integers(0, bar - 1)), bar, len(rows), sorted(fermatas))
+    pickup, key = draw(st.integers(0, bar - 1)), draw(KEYS)
+    return np.array(rows), plan_table(Summary(pickup, bar, len(rows), tuple(sorted(fermatas)), *key))
 
 
 def sung(drawn: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
@@ -152,7 +165,7 @@ def test_every_id_lies_within_its_field(drawn: tuple[Ints, Ints]) -> None:
 
 def test_again_has_nothing_to_repeat_at_the_start_and_after_a_rest() -> None:
     rows = np.array([[AGAIN, 20, REST, 9], [AGAIN, REST, REST, 9], [5, AGAIN, AGAIN, 9]])
-    assert sounding(GRID.decode(rows, plan_table(0, 16, 3, []))) == [
+    assert sounding(GRID.decode(rows, plan_table(Summary(0, 16, 3, ())))) == [
         (0, 120, 53, 3),
         (0, 360, 42, 2),
         (240, 360, 38, 0),
@@ -161,9 +174,9 @@ def test_again_has_nothing_to_repeat_at_the_start_and_after_a_rest() -> None:
 
 def test_a_note_struck_again_is_not_a_note_held() -> None:
     rows = np.array([[20] * 4, [20, AGAIN, AGAIN, 20], [20, 20, AGAIN, 20]])
-    notes = sounding(GRID.decode(rows, plan_table(0, 16, 3, [])))
+    notes = sounding(GRID.decode(rows, plan_table(Summary(0, 16, 3, ()))))
     assert [sum(part == voice for *_, part in notes) for voice in range(4)] == [1, 3, 1, 2]
-    assert GRID.context(rows, plan_table(0, 16, 3, []))[:, 8:].tolist() == [
+    assert GRID.context(rows, plan_table(Summary(0, 16, 3, ())))[:, -4:].tolist() == [
         [0] * 4,
         [1] * 4,
         [2, 1, 1, 2],
@@ -173,26 +186,28 @@ def test_a_note_struck_again_is_not_a_note_held() -> None:
 
 @given(any_rows(), st.integers(-60, 60))
 def test_transposing_there_and_back_changes_nothing(drawn: tuple[Ints, Ints], semitones: int) -> None:
-    rows, _ = drawn
-    moved = GRID.transpose(rows, semitones)
+    rows, plan = drawn
+    moved = GRID.transpose(rows, plan, semitones)
     pitches = rows[rows < AXIS] + semitones
     if moved is None:
         assert pitches.min() < 0 or pitches.max() >= AXIS
     else:
-        assert moved[rows < AXIS].tolist() == pitches.tolist()
-        np.testing.assert_array_equal(GRID.transpose(moved, -semitones), rows)
+        assert moved[0][rows < AXIS].tolist() == pitches.tolist()
+        back = GRID.transpose(*moved, -semitones)
+        assert back is not None
+        np.testing.assert_array_equal(back[0], rows)
+        np.testing.assert_array_equal(back[1], plan)
 
 
 @given(any_rows(), st.lists(st.tuples(st.integers(0, 20), st.integers(30, 55)), min_size=4, max_size=4))
 def test_transpositions_can_be_made_and_stay_where_the_training_pieces_lie(
     drawn: tuple[Ints, Ints], ranges: list[tuple[int, int]]
 ) -> None:
-    rows, _ = drawn
+    rows, plan = drawn
     shifts = VoiceGrid(tuple(ranges), ()).transpositions(rows)
     assert 0 in shifts
     for shift in set(shifts) - {0}:
-        moved = GRID.transpose(rows, shift)
-        assert moved is not None
+        assert GRID.transpose(rows, plan, shift) is not None
         for column, (low, high) in enumerate(ranges):
             cells = rows[rows[:, column] < AXIS, column]
             if ((cells >= low) & (cells <= high)).all():
@@ -217,7 +232,7 @@ def test_fit_of_no_pieces_lets_every_voice_sing_anything() -> None:
 
 
 def test_fit_takes_the_commonest_tempo() -> None:
-    piece = GRID.decode(np.full((4, 4), 20), plan_table(0, 16, 4, []))
+    piece = GRID.decode(np.full((4, 4), 20), plan_table(Summary(0, 16, 4, ())))
     tempos = [(Tempo.from_bpm(0, bpm),) for bpm in (60, 96, 96)]
     pieces = [replace(piece, tempos=tempo) for tempo in tempos]
     assert VoiceGrid.fit(pieces, {}).bpm == 96
@@ -313,25 +328,26 @@ SUMMARIES = (
             st.just(bar),
             st.integers(1, 100),
             st.just(()) | st.sets(st.integers(0, 99), max_size=4).map(lambda marks: tuple(sorted(marks))),
+            KEYS,
         )
     )
-    .map(lambda s: (s[0], s[1], s[2], tuple(mark for mark in s[3] if mark < s[2])))
+    .map(lambda s: Summary(s[0], s[1], s[2], tuple(mark for mark in s[3] if mark < s[2]), *s[4]))
 )
 
 
-def planner(*plans: tuple[int, int, int, tuple[int, ...]]) -> VoiceGrid:
+def planner(*plans: Summary) -> VoiceGrid:
     return VoiceGrid(GRID.ranges, plans)
 
 
 @given(SUMMARIES)
-def test_a_plan_without_wishes_is_that_of_a_training_piece(base: tuple[int, int, int, tuple[int, ...]]) -> None:
+def test_a_plan_without_wishes_is_that_of_a_training_piece(base: Summary) -> None:
     plan = planner(base).make_plan(None, None, np.random.default_rng(0))
     assert summarise(plan)[:3] == base[:3]
     assert set(base[3][:-1]) - set(summarise(plan)[3]) <= set(range(base[2] - 2 * base[1], base[2]))
 
 
 @given(SUMMARIES, st.integers(1, 20))
-def test_a_plan_has_as_many_bars_as_wished(base: tuple[int, int, int, tuple[int, ...]], bars: int) -> None:
+def test_a_plan_has_as_many_bars_as_wished(base: Summary, bars: int) -> None:
     grid = planner(base)
     plan = grid.make_plan(bars, None, np.random.default_rng(0))
     assert len(plan) - 1 == bars * base[1]
@@ -340,27 +356,25 @@ def test_a_plan_has_as_many_bars_as_wished(base: tuple[int, int, int, tuple[int,
 
 
 @given(SUMMARIES, st.integers(1, 200))
-def test_a_plan_has_as_many_rows_as_wished(base: tuple[int, int, int, tuple[int, ...]], length: int) -> None:
+def test_a_plan_has_as_many_rows_as_wished(base: Summary, length: int) -> None:
     plan = planner(base).make_plan(None, length, np.random.default_rng(0))
     assert len(plan) - 1 == length
 
 
 @given(SUMMARIES, st.none() | st.integers(1, 20), st.none() | st.integers(1, 200))
 def test_a_plan_is_what_its_summary_says_and_ends_with_its_last_bar(
-    base: tuple[int, int, int, tuple[int, ...]], bars: int | None, length: int | None
+    base: Summary, bars: int | None, length: int | None
 ) -> None:
     plan = planner(base).make_plan(bars, length, np.random.default_rng(0))
-    np.testing.assert_array_equal(plan, plan_table(*summarise(plan)))
+    np.testing.assert_array_equal(plan, plan_table(summarise(plan)))
     assert (plan[:, 2] >= 0).all()
     assert plan[-2, 2] == 0
     assert (plan[:-1][plan[:-1, 3] == 0, 2] == 0).any() == bool(base[3])
 
 
 @given(SUMMARIES.filter(lambda base: base[3]), st.integers(1, 100), st.integers(1, 10))
-def test_a_plan_goes_on_where_the_opening_stops(
-    base: tuple[int, int, int, tuple[int, ...]], given_rows: int, bars: int
-) -> None:
-    opening = plan_table(*base[:2], given_rows, (0,))
+def test_a_plan_goes_on_where_the_opening_stops(base: Summary, given_rows: int, bars: int) -> None:
+    opening = plan_table(Summary(*base[:2], given_rows, (0,)))
     plan = planner(base).make_plan(bars, None, np.random.default_rng(0), opening)
     np.testing.assert_array_equal(plan[:given_rows, [0, 1]], opening[:-1, [0, 1]])
     assert plan[0, 3] == 0
@@ -368,21 +382,21 @@ def test_a_plan_goes_on_where_the_opening_stops(
 
 
 def test_the_phrases_go_over_again_in_their_place_of_the_bar() -> None:
-    assert phrase_ends((4, 16, 32, (12, 24)), 4, 16, 96) == (12, 24, 44, 56, 76, 88)
+    assert phrase_ends(Summary(4, 16, 32, (12, 24)), 4, 16, 96) == (12, 24, 44, 56, 76, 88)
 
 
 def test_where_a_phrase_is_cut_the_last_bar_begins_with_a_fermata() -> None:
-    assert phrase_ends((0, 16, 64, (24, 40)), 0, 16, 64) == (24, 48)
+    assert phrase_ends(Summary(0, 16, 64, (24, 40)), 0, 16, 64) == (24, 48)
 
 
 def test_a_corpus_without_fermatas_gives_plans_without_them() -> None:
-    assert phrase_ends((0, 16, 64, ()), 0, 16, 32) == ()
+    assert phrase_ends(Summary(0, 16, 64, ()), 0, 16, 32) == ()
 
 
 @pytest.mark.parametrize(("bars", "length"), [(0, None), (-1, None), (None, 0)])
 def test_a_plan_of_nothing_is_refused(bars: int | None, length: int | None) -> None:
     with pytest.raises(RepresentationError, match="at least one bar or one row"):
-        planner((0, 16, 64, ())).make_plan(bars, length, np.random.default_rng(0))
+        planner(Summary(0, 16, 64, ())).make_plan(bars, length, np.random.default_rng(0))
 
 
 def test_a_grid_that_knows_no_piece_can_plan_none() -> None:
@@ -424,6 +438,40 @@ def test_every_chorale_keeps_pick_up_bar_lines_and_fermatas(round_trips: list[Ro
         assert bar_starts(decoded).tolist() == bar_starts(piece.score).tolist(), piece.name
 
 
+def test_every_chorale_keeps_its_key(round_trips: list[RoundTrip]) -> None:
+    for piece, _, _, decoded in round_trips:
+        # A key signature that says again what holds already is written once.
+        said = [
+            key for i, key in enumerate(piece.score.keys) if i == 0 or spelled(key) != spelled(piece.score.keys[i - 1])
+        ]
+        assert [spelled(key) for key in decoded.keys] == [spelled(key) for key in said], piece.name
+
+
+def spelled(key: Key) -> tuple[int, str]:
+    """A key with at most six signs: C sharp major is D flat major."""
+    return (key.sharps + 5) % 12 - 5, key.mode
+
+
+@pytest.mark.parametrize(
+    ("key", "tonic"),
+    [(Key(0, 0, "major"), 60), (Key(0, 0, "minor"), 57), (Key(0, -3, "major"), 63), (Key(0, 6, ""), 66)],
+)
+def test_the_plan_knows_the_tonic(key: Key, tonic: int) -> None:
+    plan = plan_of(four(keys=(key,)), 16)
+    assert {int(place) % 12 for place in plan[:, 5]} == {(tonic - LOWEST) % 12}
+
+
+def test_a_piece_without_a_key_has_no_tonic() -> None:
+    assert plan_of(four(), 16)[:, 4:].tolist() == [[0, NO_TONIC]] * 17
+
+
+def test_a_transposed_piece_is_in_the_transposed_key() -> None:
+    rows, plan = GRID.encode(four(keys=(Key(0, 1, "minor"),)))
+    moved = GRID.transpose(rows, plan, -2)
+    assert moved is not None
+    assert GRID.decode(*moved).keys == (Key(0, -1, "minor"),)
+
+
 def test_every_chorale_is_its_own_fixed_point(round_trips: list[RoundTrip]) -> None:
     for piece, rows, plan, decoded in round_trips:
         rows_again, plan_again = GRID.encode(decoded)
@@ -441,8 +489,8 @@ def test_every_chorale_can_be_moved_within_the_ranges_of_all(chorales: tuple[Pie
     grid = VoiceGrid.fit([piece.score for piece in chorales], {})
     lows, highs = np.array(grid.ranges).T
     for piece in chorales:
-        rows, _ = grid.encode(piece.score)
+        rows, plan = grid.encode(piece.score)
         for shift in grid.transpositions(rows):
-            moved = grid.transpose(rows, shift)
+            moved = grid.transpose(rows, plan, shift)
             assert moved is not None
-            assert ((moved >= AXIS) | (moved >= lows) & (moved <= highs)).all(), piece.name
+            assert ((moved[0] >= AXIS) | (moved[0] >= lows) & (moved[0] <= highs)).all(), piece.name
