@@ -3,8 +3,8 @@
 One LSTM or GRU step a row. Its input is the row before, the context and the intervals between the voices that sound.
 Then one small head a column, in the order in which the columns are drawn: it reads the recurrent output, the input
 itself and the columns drawn already. The logits of a column on an axis are the sum of an absolute part and of parts
-that are looked up by distance to this column's last position and to the other columns of its axis that are known: what
-is learned of a fifth holds in every key.
+that are looked up by distance: to this column's last position, to the other columns of its axis that are known, and to
+where the column would go in parallel with each of those. What is learned of a fifth holds in every key.
 
 The regularisation is that of AWD-LSTM (Merity, Keskar, Socher 2018): one dropout mask a sequence on the input and after
 every layer, dropped recurrent weights; and blanked ids of the row before.
@@ -195,28 +195,28 @@ class Head(nn.Module):
         self.inner = nn.Linear(size + len(self.neighbours) * INTERVAL_EMBEDDING, config.head_size)
         self.absolute = nn.Linear(config.head_size, config.embedding_size if config.tied else self.size)
         self.bias = nn.Parameter(torch.zeros(self.size)) if config.tied else None
-        self.relative = nn.ModuleList(nn.Linear(config.head_size, 2 * field.axis - 1) for _ in field.relative_to)
+        self.anchors = len(field.relative_to) + len(self.neighbours)
+        distances = max(2 * field.axis - 1, 0)
+        self.relative = nn.Linear(config.head_size, self.anchors * distances) if self.anchors else None
 
     def forward(self, model: SequenceModel, hidden: Tensor, context: Tensor, drawn: Tensor) -> Tensor:
         """Return logits (..., size); the first column's last class is the end of the piece."""
         field = model.fields[self.column]
         parts = [hidden, *(model.embeddings[j](drawn[..., j]) for j in range(self.column))]
+        anchors = [self._position(model, name, context, drawn) for name in field.relative_to]
         for j, embedding in zip(self.neighbours, self.moves, strict=True):
-            own = self._position(model, model.fields[j].relative_to[0], context, drawn)
-            parts.append(
-                embedding(distance(self._position(model, model.fields[j].name, context, drawn), own, field.axis))
-            )
+            now = self._position(model, model.fields[j].name, context, drawn)
+            before = self._position(model, model.fields[j].relative_to[0], context, drawn)
+            parts.append(embedding(distance(now, before, field.axis)))
+            anchors.append(parallel(anchors[0], before, now, field.axis))
         inner = F.gelu(self.inner(torch.cat(parts, dim=-1)))
         inner = locked_dropout(inner, model.config.dropout, self)
         logits: Tensor = self.absolute(inner)
         if self.bias is not None:
             logits = F.linear(logits, model.embeddings[self.column].weight[: self.size], self.bias)  # type: ignore[index]
-        for name, layer in zip(field.relative_to, self.relative, strict=True):
-            position = self._position(model, name, context, drawn)
-            by_distance = layer(inner)
-            axis = torch.arange(field.axis, device=position.device)
-            index = (axis - position.clamp(max=field.axis - 1)[..., None] + field.axis - 1).expand(*position.shape, -1)
-            part = by_distance.gather(-1, index) * (position < field.axis)[..., None]
+        if self.relative is not None:
+            by_distance = self.relative(inner).unflatten(-1, (self.anchors, -1))
+            part = by_position(by_distance, torch.stack(anchors, dim=-1), field.axis)
             logits = logits + F.pad(part, (0, self.size - field.axis))
         return logits
 
@@ -235,6 +235,26 @@ class Head(nn.Module):
 def distance(first: Tensor, second: Tensor, axis: int) -> Tensor:
     """Return first - second as an index from 0 to 2 axis - 2, or 2 axis - 1 where either has no position."""
     return torch.where((first < axis) & (second < axis), first - second + axis - 1, 2 * axis - 1)
+
+
+def parallel(own: Tensor, before: Tensor, now: Tensor, axis: int) -> Tensor:
+    """Return where a column would go if it moved as another did, from ``before`` to ``now``; nowhere if that stayed.
+
+    Whether to follow (in thirds) or not to (in fifths) is then one weight to learn, not one for each pair of pitches.
+    """
+    place = own + now - before
+    is_move = (own < axis) & (before < axis) & (now < axis) & (now != before) & (place >= 0) & (place < axis)
+    return torch.where(is_move, place, axis)
+
+
+def by_position(by_distance: Tensor, anchors: Tensor, axis: int) -> Tensor:
+    """Return logits of positions, (..., axis), from logits of distances (..., A, 2 axis - 1) to A anchors (..., A).
+
+    An anchor that is nowhere adds nothing.
+    """
+    places = torch.arange(axis, device=anchors.device)
+    index = places - anchors.clamp(max=axis - 1)[..., None] + axis - 1
+    return (by_distance.gather(-1, index) * (anchors < axis)[..., None]).sum(-2)
 
 
 def end_and_rest(logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch.multiprocessing.spawn import ProcessException
 
+from midigen.checkpoints.run import find_checkpoint, load_trainer
 from midigen.datasets.batches import Batch, batches
 from midigen.errors import TrainingError
 from midigen.evaluation.likelihood import accuracy, nll_per_note, total_loss
@@ -70,7 +71,8 @@ class Outcome(NamedTuple):
 def train(job: Job, hardware: Hardware, reporter: Reporter) -> Outcome:
     """Train a network and leave its checkpoints in the job's folder.
 
-    SIGINT and SIGTERM end it after the batch under way, which is saved. With several devices they end it at once.
+    SIGINT and SIGTERM end it after the batch under way, which is saved. With several devices they end it at once, and
+    only whole epochs are saved.
 
     Raises:
         TrainingError: there is nothing to train on, the loss is no longer a number, or the device is not there.
@@ -98,6 +100,10 @@ def train(job: Job, hardware: Hardware, reporter: Reporter) -> Outcome:
     except ProcessException as error:
         last_line = str(error).strip().splitlines()[-1]
         raise TrainingError(f"One of the processes failed: {last_line}", job.folder) from error
+    if hardware.devices > 1:
+        # What a process returns must fit into a pipe, and a long history does not.
+        saved, _ = load_trainer(find_checkpoint(job.name, job.folder.parent, "last"))
+        outcome = outcome._replace(history=saved["history"])
     return outcome
 
 
@@ -122,7 +128,8 @@ def _fit(fabric: Fabric, job: Job, reporter: Reporter) -> Outcome:
     # A request may also have come while the last epoch was validated and saved.
     because = requests[0] if requests else because
     parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
-    return Outcome(progress.history, progress.best_epoch, parameters, progress.seconds, because)
+    history = progress.history if fabric.world_size == 1 else []
+    return Outcome(history, progress.best_epoch, parameters, progress.seconds, because)
 
 
 def _epoch(trainer: Trainer, reporter: Reporter, requests: list[str]) -> bool:
@@ -172,7 +179,7 @@ def _step(trainer: Trainer, batch: Batch, rows: int) -> None:
     progress.optimizer_step += 1
     progress.batch += 1
     trainer.update_average()
-    mine = torch.stack([loss.columns.sum().detach().double(), loss.correct.sum().double(), loss.rows.double()])
+    mine = torch.stack([loss.columns.sum().detach(), loss.correct.sum().float(), loss.rows.float()])
     sums = (*fabric.all_reduce(mine, reduce_op="sum").tolist(), time.perf_counter() - started)
     progress.sums = [a + b for a, b in zip(progress.sums, sums, strict=True)]
     trainer.take_time()

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from midigen.checkpoints.run import Snapshot, save_checkpoint
+from midigen.cli.app import app
+from midigen.cli.console import Console
+from midigen.cli.generate import _write
+from midigen.formats.midi import read_midi, write_midi
+from midigen.scores.score import Score
+from tests import tiny
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder with two models that have learned nothing; all ids are the same to the older one, dull."""
+    folder = tmp_path_factory.mktemp("models")
+    data = tiny.melodies(folder / "data")
+    model = tiny.network(data)
+    weights = model.state_dict()
+    for name, scale in (("tunes", 1), ("dull", 0)):
+        config = {"name": name, "representation": data.representation.to_json(), "model": model.to_json()}
+        scaled = {key: weight * scale for key, weight in weights.items()}
+        save_checkpoint(folder / name, "epoch-0001", Snapshot(scaled, config, {}, {}), is_best=True)
+    os.utime(folder / "dull" / "run.json", (1, 1))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MIDIGEN_CHECKPOINTS", str(checkpoints))
+    return tmp_path
+
+
+def generate(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["generate", *map(str, arguments)])
+
+
+def quick(*arguments: object) -> Result:
+    """Without sound."""
+    return generate("--no-wav", "--length", 12, *arguments)
+
+
+def test_midi_and_sound_are_written_into_the_current_folder(here: Path) -> None:
+    result = generate("--seed", 7, "--length", 12)
+    assert result.exit_code == 0, result.stderr
+    assert sorted(path.name for path in here.iterdir()) == ["tunes-7.mid", "tunes-7.wav"]
+    assert result.stdout.splitlines()[0].startswith("tunes-7.mid: 12 notes, ")
+    assert "Composing with tunes, the newest model here." in result.stderr
+    assert "Seed 7; 12 tokens at" in result.stderr
+
+
+def test_json_is_one_document_with_the_promised_keys() -> None:
+    document = json.loads(generate("tunes", "--seed", 7, "--length", 12, "--json").stdout)
+    assert list(document) == ["files", "seed", "notes", "quarters", "seconds", "tokens_per_second", "warnings"]
+    (file,) = document["files"]
+    score = read_midi(Path(file["midi"]))
+    assert (file["notes"], file["quarters"]) == (len(score), pytest.approx(score.end / 480))
+    assert (document["notes"], document["quarters"], document["seed"]) == (file["notes"], file["quarters"], 7)
+    assert Path(file["wav"]).read_bytes().startswith(b"RIFF")
+
+
+def test_the_same_seed_writes_the_same_bytes() -> None:
+    for name in ("a.mid", "b.mid"):
+        quick("--seed", 5, "--out", name, "--temperature", 0.9)
+    assert Path("a.mid").read_bytes() == Path("b.mid").read_bytes()
+
+
+def test_without_a_seed_every_piece_is_another_and_tells_its_seed() -> None:
+    first, second = (json.loads(quick("--json").stdout) for _ in range(2))
+    assert first["seed"] != second["seed"]
+    again = json.loads(quick("--seed", first["seed"], "--out", "again.mid", "--json").stdout)
+    assert Path(again["files"][0]["midi"]).read_bytes() == Path(first["files"][0]["midi"]).read_bytes()
+
+
+def test_the_file_says_how_it_was_made() -> None:
+    quick("--seed", 5, "--out", "a.mid", "--temperature", "pitch=0.8,duration=1.2")
+    assert b"midigen: model tunes, seed 5, temperature pitch=0.8,duration=1.2" in Path("a.mid").read_bytes()
+
+
+def test_several_pieces_are_numbered() -> None:
+    quick("--seed", 5, "--count", 3)
+    assert sorted(path.name for path in Path().iterdir()) == [f"tunes-5-00{number}.mid" for number in (1, 2, 3)]
+
+
+def test_several_pieces_go_to_a_folder_that_is_made() -> None:
+    document = json.loads(quick("--seed", 5, "--count", 2, "--out", "new/songs", "--json").stdout)
+    assert [file["midi"] for file in document["files"]] == [
+        str(Path("new/songs", f"tunes-5-00{number}.mid")) for number in (1, 2)
+    ]
+    assert document["notes"] == sum(file["notes"] for file in document["files"]) == 24
+
+
+@pytest.mark.parametrize(("out", "file"), [("song.mid", "song.mid"), ("new/song.MIDI", "new/song.MIDI")])
+def test_one_piece_goes_to_a_file(out: str, file: str) -> None:
+    assert quick("--out", out).exit_code == 0
+    assert len(read_midi(Path(file))) == 12
+
+
+def test_one_piece_goes_into_a_folder_that_is_there() -> None:
+    Path("songs").mkdir()
+    quick("--seed", 1, "--out", "songs")
+    assert Path("songs/tunes-1.mid").is_file()
+
+
+def test_nothing_is_overwritten_without_force() -> None:
+    Path("tunes-1.wav").write_text("mine")
+    result = generate("--seed", 1, "--length", 4)
+    assert result.exit_code == 2
+    assert "tunes-1.wav is there already: give --force" in result.stderr
+    assert not Path("tunes-1.mid").exists()
+    assert quick("--seed", 1).exit_code == 0
+    assert generate("--seed", 1, "--length", 4, "--force").exit_code == 0
+    assert Path("tunes-1.wav").read_bytes().startswith(b"RIFF")
+
+
+def test_bars_tempo_and_program_reach_the_file() -> None:
+    generate("--no-wav", "--seed", 1, "--bars", 20, "--tempo", 90, "--program", 19, "--out", "a.mid")
+    score = read_midi(Path("a.mid"))
+    assert score.onset.max() < 20 * 1920
+    assert score.tempos[0].bpm == pytest.approx(90, abs=0.01)
+    assert score.parts[0].program == 19
+
+
+def test_a_prompt_is_gone_on_from() -> None:
+    prompt = tiny.melody(3, 10)
+    write_midi(prompt, Path("prompt.mid"))
+    quick("--prompt", "prompt.mid", "--prompt-notes", 4, "--prompt-skip", 2, "--out", "with.mid")
+    score = read_midi(Path("with.mid"))
+    assert len(score) == 16
+    assert score.pitch[:4].tolist() == prompt.pitch[2:6].tolist()
+    quick("--prompt", "prompt.mid", "--without-prompt", "--out", "without.mid")
+    assert len(read_midi(Path("without.mid"))) == 12
+
+
+def test_a_column_has_a_temperature_of_its_own() -> None:
+    quick("--temperature", "duration=0, step=0", "--out", "a.mid")
+    assert len(set(read_midi(Path("a.mid")).duration.tolist())) < 12
+
+
+def test_what_is_odd_is_said_on_stderr_and_in_json() -> None:
+    arguments = ("dull", "--no-wav", "--length", 20, "--temperature", 0, "--out", "a.mid")
+    plain, document = generate(*arguments), json.loads(generate(*arguments, "--force", "--json").stdout)
+    assert "Warning: a.mid: It is one pitch, over and over" in plain.stderr
+    assert len(document["warnings"]) == plain.stderr.count("Warning: a.mid: ") == 2
+
+
+def test_silence_is_written_as_midi_but_not_as_sound() -> None:
+    written = _write(Console(), Path("a.mid"), Score.from_notes([]), text="", wav=True)
+    assert written == {"midi": "a.mid", "notes": 0, "quarters": 0}
+    assert not Path("a.wav").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--length", "5", "--bars", "2"], "Give --length or --bars, not both"),
+        (["--temperature", "hot"], "--temperature takes a number such as 0.8"),
+        (["--temperature", "pitch="], "--temperature takes"),
+        (["--temperature", ""], "--temperature takes"),
+        (["--temperature", "-1"], "between 0 and 100"),
+        (["--temperature", "nan"], "between 0 and 100"),
+        (["--top-k", "0"], "--top-k must be"),
+        (["--top-p", "1.5"], "--top-p must be"),
+        (["--min-p", "0"], "--min-p must be"),
+        (["--count", "0"], "--count must be"),
+        (["--seed", "-3"], "--seed must be"),
+        (["--tempo", "1000"], "--tempo lies"),
+        (["--program", "128"], "--program is"),
+        (["--out", "song.wav"], "must end in .mid, or be a folder"),
+        (["--out", "song.mid", "--count", "2"], "is a file, but several pieces need a folder"),
+        (["--out", "text", "--count", "2"], "is a file, but several pieces need a folder"),
+        (["--prompt-notes", "4"], "need a --prompt"),
+        (["--prompt-skip", "4"], "need a --prompt"),
+        (["--without-prompt"], "need a --prompt"),
+    ],
+)
+def test_wrong_options_are_refused_with_exit_code_2(arguments: list[str], words: str) -> None:
+    Path("text").write_text("")
+    result = generate(*arguments)
+    assert result.exit_code == 2
+    assert words in " ".join(result.stderr.split())
+    assert [path.name for path in Path().iterdir()] == ["text"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["other"], "There is no model at"),
+        (["--checkpoints", "nowhere"], "no trained model in nowhere yet; train one: midigen train"),
+        (["--temperature", "loudness=1"], "no column loudness"),
+        (["--prompt", "missing.mid"], "missing.mid"),
+        (["--prompt", "text.mid"], "text.mid"),
+        (["--prompt", "short.mid", "--prompt-skip", "9"], "The prompt has 3 rows"),
+    ],
+)
+def test_what_fails_is_said_in_a_sentence_with_exit_code_1(arguments: list[str], words: str) -> None:
+    Path("text.mid").write_text("not music")
+    write_midi(tiny.melody(0, 3), Path("short.mid"))
+    result = quick(*arguments)
+    assert result.exit_code == 1
+    assert words in " ".join(result.stderr.split())
+    assert sorted(path.name for path in Path().iterdir()) == ["short.mid", "text.mid"]
+
+
+def test_an_error_is_json_too() -> None:
+    result = generate("--checkpoints", "nowhere", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout).keys() == {"error", "file"}
