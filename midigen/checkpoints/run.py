@@ -7,7 +7,7 @@
         model.safetensors        the weights to generate with
         config.json              representation, architecture, settings, corpus, split, version, metrics
         trainer.safetensors      the weights and the optimizer's moments to go on with
-        trainer.json             where training stood
+        trainer.json             where training stood, and on which dataset
 
 Weights are safetensors and all else JSON: loading runs no code. A folder is written under a temporary name, flushed to
 the disk and renamed, so that there is a whole one or none.
@@ -199,13 +199,22 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(folder, config, representation, model.eval())
 
 
-def load_trainer(folder: Path) -> tuple[Json, dict[str, Tensor]]:
-    """Return trainer.json and the tensors to go on training with.
+def read_trainer(folder: Path) -> Json:
+    """Return trainer.json of a checkpoint folder.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    return _read_json(folder / TRAINER)
+
+
+def load_trainer_tensors(folder: Path) -> dict[str, Tensor]:
+    """Return the tensors to go on training with.
 
     Raises:
         CheckpointError: they are missing or damaged.
     """
-    return _read_json(folder / TRAINER), _read_tensors(folder / TRAINER_TENSORS)
+    return _read_tensors(folder / TRAINER_TENSORS)
 
 
 def load_weights(folder: Path) -> dict[str, Tensor]:

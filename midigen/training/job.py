@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from midigen.checkpoints.run import read_config
+from midigen.checkpoints.run import read_config, read_trainer
 from midigen.datasets.build import Dataset, load_dataset
 from midigen.errors import CheckpointError, UsageError
 from midigen.models.sequence_model import ModelConfig
@@ -44,10 +44,11 @@ def resumed_job(folder: Path, changes: Mapping[str, Any]) -> Job:
         wrong = ", ".join(f"--{option.replace('_', '-')}" for option in sorted(fixed))
         raise UsageError(f"--resume goes on with the batches and the optimizer of the run; leave out {wrong}.")
     config = read_config(folder)
-    dataset = load_dataset(Path(config["dataset"]))
+    place = str(read_trainer(folder).get("dataset"))
+    dataset = load_dataset(Path(place))
     if dataset is None or dataset.corpus_hash != config["corpus_hash"]:
         raise CheckpointError(
-            f"The dataset {config['dataset']} of this run is gone or has changed, so it cannot go on; "
+            f"The dataset {place} of this run is gone or has changed, so it cannot go on; "
             f"begin a new run with its weights: midigen train SOURCE --from {config['name']}.",
             folder,
         )

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch.multiprocessing.spawn import ProcessException
 
-from midigen.checkpoints.run import find_checkpoint, load_trainer
+from midigen.checkpoints.run import find_checkpoint, read_trainer
 from midigen.datasets.batches import Batch, batches
 from midigen.errors import TrainingError
 from midigen.evaluation.likelihood import accuracy, nll_per_note, total_loss
@@ -102,8 +102,8 @@ def train(job: Job, hardware: Hardware, reporter: Reporter) -> Outcome:
         raise TrainingError(f"One of the processes failed: {last_line}", job.folder) from error
     if hardware.devices > 1:
         # What a process returns must fit into a pipe, and a long history does not.
-        saved, _ = load_trainer(find_checkpoint(job.name, job.folder.parent, "last"))
-        outcome = outcome._replace(history=saved["history"])
+        saved = read_trainer(find_checkpoint(job.name, job.folder.parent, "last"))
+        outcome = outcome._replace(history=saved["progress"]["history"])
     return outcome
 
 

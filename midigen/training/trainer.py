@@ -12,8 +12,16 @@ import torch
 from torch import Tensor
 
 from midigen import __version__
-from midigen.checkpoints.run import Snapshot, load_trainer, load_weights, save_checkpoint, write_metrics
+from midigen.checkpoints.run import (
+    Snapshot,
+    load_trainer_tensors,
+    load_weights,
+    read_trainer,
+    save_checkpoint,
+    write_metrics,
+)
 from midigen.datasets.build import SPLITS
+from midigen.errors import CheckpointError
 from midigen.models.network import State
 from midigen.models.sequence_model import SequenceModel
 from midigen.representations.representation import Json
@@ -113,7 +121,6 @@ class Trainer:
             "name": job.name,
             "midigen": __version__,
             "source": job.dataset.manifest["source"],
-            "dataset": str(job.dataset.folder),
             "corpus_hash": job.dataset.corpus_hash,
             "representation": job.dataset.representation.to_json(),
             "model": asdict(job.model),
@@ -121,11 +128,15 @@ class Trainer:
             "split": {split: [piece["name"] for piece in pieces if piece["split"] == split] for split in SPLITS},
             "metrics": self.progress.history[-1] if self.progress.history else {},
         }
-        return Snapshot(_on_cpu(self.average.state_dict()), config, _on_cpu(tensors), asdict(self.progress))
+        trainer = {"dataset": str(job.dataset.folder.resolve()), "progress": asdict(self.progress)}
+        return Snapshot(_on_cpu(self.average.state_dict()), config, _on_cpu(tensors), trainer)
 
     def _load(self, folder: Path) -> None:
-        trainer, tensors = load_trainer(folder)
-        self.progress = Progress(**trainer)
+        tensors = load_trainer_tensors(folder)
+        try:
+            self.progress = Progress(**read_trainer(folder)["progress"])
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"{folder} does not say where training stood.", folder) from error
         self.average.load_state_dict(load_weights(folder))
         self.model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
         moments: dict[int, dict[str, Tensor]] = {}

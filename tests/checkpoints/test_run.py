@@ -14,9 +14,10 @@ from midigen.checkpoints.run import (
     Snapshot,
     find_checkpoint,
     load_checkpoint,
-    load_trainer,
+    load_trainer_tensors,
     new_run_name,
     plain_name,
+    read_trainer,
     save_checkpoint,
     write_metrics,
 )
@@ -53,9 +54,8 @@ def test_loading_gives_back_weights_and_representation(folder: Path, snapshot: S
 
 
 def test_loading_gives_back_where_training_stood(folder: Path) -> None:
-    trainer, tensors = load_trainer(folder)
-    assert trainer == {"epoch": 3}
-    assert torch.equal(tensors["state.0"], torch.ones(2))
+    assert read_trainer(folder) == {"epoch": 3}
+    assert torch.equal(load_trainer_tensors(folder)["state.0"], torch.ones(2))
 
 
 def test_best_and_last_are_kept(tmp_path: Path, snapshot: Snapshot) -> None:
@@ -140,7 +140,7 @@ def test_a_pickle_in_disguise_is_refused_and_does_not_run(folder: Path, tmp_path
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_checkpoint(folder)
     with pytest.raises(CheckpointError, match="cannot be read"):
-        load_trainer(folder)
+        load_trainer_tensors(folder)
     assert not marker.exists()
 
 
