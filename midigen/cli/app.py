@@ -109,7 +109,10 @@ def midigen(
     verbose: options.Verbose = False,
     debug: options.Debug = False,
 ) -> None:
-    """Learn from music scores and compose new ones."""
+    """Learn from music scores and compose new ones.
+
+    Example: midigen train --minutes 5, then midigen generate
+    """
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ def generate(
     ctx: typer.Context,
     model: Annotated[
         str | None,
-        typer.Argument(metavar="[MODEL]", help="Name or folder of a run; the newest by default.", show_default=False),
+        typer.Argument(metavar="MODEL", help="Name or folder of a run; the newest by default.", show_default=False),
     ] = None,
     temperature: Annotated[
         str,
@@ -57,7 +57,7 @@ def generate(
     force: options.Force = False,
     checkpoints: options.Checkpoints = options.CHECKPOINTS,
 ) -> None:
-    """Compose new pieces and write them as MIDI and WAV into the current folder.
+    """Compose new pieces, as MIDI and WAV.
 
     Example: midigen generate --temperature 0.8 --bars 16 --seed 7
     """

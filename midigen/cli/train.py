@@ -69,9 +69,10 @@ def train(
     corpora: options.Corpora = options.CORPORA,
     checkpoints: options.Checkpoints = options.CHECKPOINTS,
 ) -> None:
-    """Train a network on a corpus and keep the weights that do best on held-out pieces.
+    """Train a network on a corpus.
 
-    Ctrl-C saves and stops; --resume goes on as if nothing had happened.
+    The weights that do best on held-out pieces are kept. Ctrl-C saves and stops; --resume goes on as if nothing had
+    happened.
 
     Example: midigen train ~/my-midis --minutes 20 --name mine
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -105,3 +106,10 @@ def interrupt_oneself(item: str) -> str:
 
     os.kill(os.getpid(), signal.SIGINT)
     return "survived"
+
+
+def test_where_no_process_can_start_one_error_says_so() -> None:
+    # Python that is fed through a pipe has no file that a new process could begin with.
+    script = "from midigen.formats.workers import map_in_workers\nlist(map_in_workers(len, ['a'], 5))"
+    run = subprocess.run([sys.executable, "-"], input=script, capture_output=True, text=True, check=False)
+    assert "Processes for reading scores cannot be started here." in run.stderr
