@@ -15,7 +15,7 @@ class Field:
 
     name: str
     size: int
-    """Number of ids, 0 to ``size - 1``. A network adds the start id, and the end class of the first column."""
+    """Number of ids, 0 to ``size - 1``. A network adds a start id, a blank, and the end class of the first column."""
     axis: int = 0
     """Ids below this are neighbours on an axis, such as pitches; 0 if the ids have no order."""
     again: bool = False

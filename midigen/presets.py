@@ -1,4 +1,4 @@
-"""Presets: for each representation the architecture and the training settings that served best on two CPU cores."""
+"""Presets: architectures and training settings that served best on two CPU cores, for a representation and a budget."""
 
 from __future__ import annotations
 
@@ -24,8 +24,14 @@ PRESETS = {
     "grid": Preset(
         "grid",
         ModelConfig(layers=2, hidden_size=256, head_size=192, dropout=0.5),
-        TrainConfig(minutes=5, batch_size=12, sequence_length=None, weight_decay=0.2),
+        TrainConfig(minutes=5, batch_size=12, sequence_length=None, weight_decay=0.2, patience=40),
         "ours: AWD-LSTM regularisation on whole chorales",
+    ),
+    "grid-large": Preset(
+        "grid",
+        ModelConfig(layers=2, hidden_size=384, head_size=256, dropout=0.6),
+        TrainConfig(minutes=30, batch_size=12, sequence_length=None, weight_decay=0.2, patience=60),
+        "ours: as grid, wider and held back more, for half an hour",
     ),
     "notes": Preset(
         "notes",
@@ -37,7 +43,7 @@ PRESETS = {
 
 
 def find_preset(name: str) -> Preset:
-    """Return the preset of that name; each representation has one of its own name.
+    """Return the preset of that name; each representation has one of its own name, which is its default.
 
     Raises:
         UsageError: there is none; the message lists those there are.

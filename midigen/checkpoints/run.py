@@ -162,10 +162,25 @@ def plain_name(text: str) -> str:
     return re.sub(r"[^\w.-]+", "-", text).strip("-.") or "model"
 
 
-def new_run_name(checkpoints: Path, base: str) -> str:
-    """Return ``base``, or ``base-2`` and so on where there are such runs already."""
+def claim_run(checkpoints: Path, base: str) -> Path:
+    """Make a folder for a new run: ``base``, or ``base-2`` and so on where there are such runs already.
+
+    Raises:
+        CheckpointError: the folder cannot be made.
+    """
     names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
-    return next(name for name in names if not (checkpoints / name).exists())
+    for name in names:
+        # Made at once, so that two trainings that begin together do not share one.
+        try:
+            (checkpoints / name).mkdir(parents=True)
+        except FileExistsError:
+            if not checkpoints.is_dir():
+                raise CheckpointError(f"{checkpoints} is not a folder.", checkpoints) from None
+        except OSError as error:
+            raise CheckpointError(f"{checkpoints} cannot be written: {error.strerror}.", checkpoints) from error
+        else:
+            return checkpoints / name
+    raise AssertionError
 
 
 def read_config(folder: Path) -> Json:

@@ -9,6 +9,7 @@ import typer
 
 from midigen.cli import options
 from midigen.cli.console import Console, summarise
+from midigen.corpora.catalogue import DEFAULT_CORPUS
 
 
 def fetch(
@@ -17,7 +18,7 @@ def fetch(
         list[str] | None,
         typer.Argument(
             metavar="NAME",
-            help=f"Corpora to fetch; {options.DEFAULT_SOURCE} by default.",
+            help=f"Corpora to fetch; {DEFAULT_CORPUS} by default.",
             autocompletion=options.complete_corpus,
             show_default=False,
         ),
@@ -39,7 +40,7 @@ def fetch(
     if list_corpora:
         _list(console, corpora)
         return
-    chosen = [find_corpus(name).name for name in names or [options.DEFAULT_SOURCE]]
+    chosen = [find_corpus(name).name for name in names or [DEFAULT_CORPUS]]
     document = []
     for name in chosen:
         with console.progress(name) as progress:
@@ -47,6 +48,7 @@ def fetch(
         console.result(f"{name}: {fetched.pieces} pieces in {fetched.path} ({fetched.seconds:.1f} s)")
         if fetched.left_out:
             console.result(f"  left out {len(fetched.left_out)}: {summarise(left.reason for left in fetched.left_out)}")
+        console.detail(f"  {find_corpus(name).title}. {find_corpus(name).citation}")
         for left in fetched.left_out:
             console.detail(f"  {left.file}: {left.reason}")
         document.append(

@@ -13,7 +13,7 @@ from midigen.errors import UsageError
 
 if TYPE_CHECKING:
     from midigen.sampling.draw import DrawSettings
-    from midigen.sampling.generate import Prompt, Request
+    from midigen.sampling.generate import Generated, Prompt, Request
     from midigen.scores.score import Score
 
 
@@ -89,22 +89,30 @@ def generate(
     text = f"midigen: model {checkpoint.name}, seed {request.seed}, temperature {temperature}"
     files = []
     for number, (target, score) in enumerate(zip(targets, generated.scores, strict=True)):
-        files.append(_write(console, target, score, text=f"{text}, piece {number + 1} of {count}", wav=wav))
+        files.append(_write_midi(console, target, score, f"{text}, piece {number + 1} of {count}"))
         for warning in generated.warnings[number]:
             console.note(f"Warning: {shown(target)}: {warning}")
+    # Sound comes last: should it fail, no piece is lost.
+    for file, sound, score in zip(files, sounds, generated.scores, strict=wav):
+        if len(score):
+            file["wav"] = _write_sound(console, sound, score)
+    _report(console, generated, files, request.seed)
+
+
+def _report(console: Console, generated: Generated, files: list[dict[str, Any]], seed: int) -> None:
+    speed = generated.tokens / generated.seconds
     console.document(
         {
             "files": files,
-            "seed": request.seed,
+            "seed": seed,
             "notes": sum(file["notes"] for file in files),
             "quarters": sum(file["quarters"] for file in files),
             "seconds": generated.seconds,
-            "tokens_per_second": generated.tokens / generated.seconds,
+            "tokens_per_second": speed,
             "warnings": [warning for warnings in generated.warnings for warning in warnings],
         }
     )
-    speed = generated.tokens / generated.seconds
-    console.note(f"Seed {request.seed}; {generated.tokens} tokens at {speed:.0f} a second.")
+    console.note(f"Seed {seed}; {generated.tokens} tokens at {speed:.0f} a second.")
 
 
 def _settings(temperature: str, top_k: int | None, top_p: float | None, min_p: float | None) -> DrawSettings:
@@ -126,14 +134,14 @@ def _settings(temperature: str, top_k: int | None, top_p: float | None, min_p: f
 
 
 def _prompt(file: Path | None, notes: int | None, skip: int, *, is_in_output: bool) -> Prompt | None:
-    from midigen.formats.reading import read_piece
+    from midigen.formats.reading import read_one
     from midigen.sampling.generate import Prompt
 
     if file is None:
         if notes is not None or skip or not is_in_output:
             raise UsageError("--prompt-notes, --prompt-skip and --without-prompt need a --prompt.")
         return None
-    return Prompt(read_piece(file), notes, skip, is_in_output)
+    return Prompt(read_one(file), notes, skip, is_in_output)
 
 
 def _targets(out: Path | None, model: str, request: Request) -> list[Path]:
@@ -151,21 +159,22 @@ def _targets(out: Path | None, model: str, request: Request) -> list[Path]:
     return [(out or Path()) / f"{stem}-{number:0{width}d}.mid" for number in range(1, request.count + 1)]
 
 
-def _write(console: Console, target: Path, score: Score, *, text: str, wav: bool) -> dict[str, Any]:
-    """Write a piece as MIDI, and as sound if there is any to write; return what --json says of it."""
+def _write_midi(console: Console, target: Path, score: Score, text: str) -> dict[str, Any]:
+    """Write a piece as MIDI and return what --json says of it."""
     from midigen.formats.midi import write_midi
     from midigen.scores.score import TICKS_PER_QUARTER
 
     target.parent.mkdir(parents=True, exist_ok=True)
     write_midi(score, target, [text])
-    written: dict[str, Any] = {"midi": str(target), "notes": len(score), "quarters": score.end / TICKS_PER_QUARTER}
-    console.result(f"{shown(target)}: {len(score)} notes, {written['quarters']:g} quarters")
-    if wav and len(score):
-        from midigen.rendering.synthesize import SAMPLE_RATE, synthesize, write_audio
+    quarters = score.end / TICKS_PER_QUARTER
+    console.result(f"{shown(target)}: {len(score)} notes, {quarters:g} quarters")
+    return {"midi": str(target), "notes": len(score), "quarters": quarters}
 
-        audio = synthesize(score)
-        sound = target.with_suffix(".wav")
-        write_audio(audio, sound)
-        written["wav"] = str(sound)
-        console.result(f"{shown(sound)}: {len(audio.samples) / SAMPLE_RATE:.1f} s of sound; {audio.note}")
-    return written
+
+def _write_sound(console: Console, target: Path, score: Score) -> str:
+    from midigen.rendering.synthesize import SAMPLE_RATE, synthesize, write_audio
+
+    audio = synthesize(score)
+    write_audio(audio, target)
+    console.result(f"{shown(target)}: {len(audio.samples) / SAMPLE_RATE:.1f} s of sound; {audio.note}")
+    return str(target)

@@ -79,6 +79,5 @@ Soundfont = Annotated[Path | None, typer.Option(help="SoundFont (.sf2) to play w
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files.")]
 
 TOKENS = ("notes", "grid")
-DEFAULT_SOURCE = "bach-chorales"
 CORPORA = Path("corpora")
 CHECKPOINTS = Path("checkpoints")

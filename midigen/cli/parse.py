@@ -8,6 +8,7 @@ import typer
 
 from midigen.cli import options
 from midigen.cli.console import Console, summarise
+from midigen.corpora.catalogue import DEFAULT_CORPUS
 
 if TYPE_CHECKING:
     from midigen.datasets.build import Dataset
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def parse(
     ctx: typer.Context,
-    source: options.Source = options.DEFAULT_SOURCE,
+    source: options.Source = DEFAULT_CORPUS,
     tokens: options.Tokens = None,
     quantum: options.Quantum = None,
     clock: options.Clock = None,

@@ -13,18 +13,21 @@ from midigen.cli.console import Console
 
 def play(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="MIDI or sound file.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="MIDI or sound files.")],
     engine: options.Engine = "auto",
     soundfont: options.Soundfont = None,
 ) -> None:
-    """Play a MIDI or sound file.
+    """Play MIDI or sound files, one after the other.
 
     Example: midigen play song.mid
     """
     from midigen.rendering.play import play as play_file
 
     console: Console = ctx.obj
-    console.note(f"Playing {file}; Ctrl-C stops.")
-    how = play_file(file, engine, soundfont)
-    console.document({"file": str(file), "how": how})
-    console.result(f"{file}: {how}")
+    document = []
+    for file in files:
+        console.note(f"Playing {file}; Ctrl-C stops.")
+        how = play_file(file, engine, soundfont)
+        document.append({"file": str(file), "how": how})
+        console.result(f"{file}: {how}")
+    console.document(document)

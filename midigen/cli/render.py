@@ -10,7 +10,7 @@ import typer
 
 from midigen.cli import options
 from midigen.cli.console import Console, refuse_to_overwrite
-from midigen.errors import UsageError
+from midigen.errors import MidigenError, UsageError
 
 Format = Literal["wav", "flac", "ogg", "mp3", "png"]
 
@@ -35,29 +35,41 @@ def render(
 
     Example: midigen render song.mid --format mp3
     """
-    from midigen.formats.reading import read_piece
+    from midigen.formats.reading import read_one
     from midigen.rendering.piano_roll import draw_piano_roll
     from midigen.rendering.synthesize import SAMPLE_RATE, synthesize, write_audio
 
     console: Console = ctx.obj
     targets = choose_targets(files, out, form)
     refuse_to_overwrite(targets, force=force)
-    document = []
+    document: list[dict[str, object]] = []
+    failures: list[MidigenError] = []
     for file, target in zip(files, targets, strict=True):
         started = time.perf_counter()
-        score = read_piece(file)
         ran = None
-        if target.suffix.lower() == ".png":
-            draw_piano_roll(score, target, file.stem)
-            console.result(f"{target}: piano roll of {file}")
-        else:
-            audio = synthesize(score, engine, soundfont)
-            write_audio(audio, target)
-            ran = audio.engine
-            console.result(f"{target}: {len(audio.samples) / SAMPLE_RATE:.1f} s of sound; {audio.note}")
+        try:
+            score = read_one(file)
+            if target.suffix.lower() == ".png":
+                draw_piano_roll(score, target, file.stem)
+                console.result(f"{target}: piano roll of {file}")
+            else:
+                audio = synthesize(score, engine, soundfont)
+                write_audio(audio, target)
+                ran = audio.engine
+                console.result(f"{target}: {len(audio.samples) / SAMPLE_RATE:.1f} s of sound; {audio.note}")
+        except MidigenError as error:
+            if len(files) == 1:
+                raise
+            failures.append(error)
+            document.append({"file": str(file), "error": str(error)})
+            continue
         seconds = round(time.perf_counter() - started, 3)
         document.append({"file": str(file), "out": str(target), "engine": ran, "seconds": seconds})
     console.document(document)
+    for failure in failures:
+        console.note(f"Error: {failure}")
+    if failures:
+        raise typer.Exit(1)
 
 
 def choose_targets(files: list[Path], out: Path | None, form: Format | None) -> list[Path]:

@@ -1,11 +1,16 @@
-"""Reporter: how ``midigen train`` shows that it goes on."""
+"""How ``midigen train`` shows that it goes on, and what ``--check`` found."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+from midigen.cli.console import Console
+
+if TYPE_CHECKING:
+    from midigen.training.job import Job
 
 
 class Reporter:
@@ -45,3 +50,39 @@ class Reporter:
         """Take the bar away."""
         if self.bar is not None:
             self.bar.close()
+
+
+def report_check(console: Console, job: Job) -> None:
+    """Run the sanity procedure and judge each of its figures in words."""
+    from midigen.training.check import check
+
+    console.note("Checking: can the network learn the first rows of a few pieces by heart?")
+    report = check(job.dataset, job.model, job.config)
+
+    def judged(is_good: bool, otherwise: str) -> str:  # noqa: FBT001
+        return "good" if is_good else otherwise
+
+    console.document(vars(report))
+    console.table(
+        ("check", "value", "expected", "verdict"),
+        [
+            (
+                "loss before training",
+                f"{report.first_loss:.3f}",
+                f"{report.log_vocabulary:.3f} (log of the vocabulary)",
+                judged(report.first_loss_is_plausible, "initial weights or tokens look wrong"),
+            ),
+            (
+                f"accuracy after {report.steps} updates",
+                f"{report.accuracy:.1%}",
+                "100%",
+                judged(report.learns_by_heart, "cannot learn by heart: try another learning rate or a larger model"),
+            ),
+            (
+                "update / weight",
+                f"{report.update_ratio:.5f}",
+                "about 0.001 to 0.01",
+                judged(report.update_is_moderate, "raise or lower the learning rate"),
+            ),
+        ],
+    )

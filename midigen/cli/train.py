@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,14 +11,15 @@ import typer
 
 from midigen.cli import options
 from midigen.cli.console import Console, shown, summarise
-from midigen.cli.reporter import Reporter
+from midigen.cli.reporter import Reporter, report_check
+from midigen.corpora.catalogue import DEFAULT_CORPUS
 from midigen.errors import UsageError
 
 if TYPE_CHECKING:
     from midigen.checkpoints.run import Checkpoint
     from midigen.datasets.build import Dataset
     from midigen.training.job import Job
-    from midigen.training.loop import Outcome
+    from midigen.training.loop import Hardware, Outcome
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
@@ -27,7 +29,7 @@ def train(
     source: Annotated[
         str | None,
         typer.Argument(
-            help=f"Corpus name, folder, file or archive; {options.DEFAULT_SOURCE} by default.",
+            help=f"Corpus name, folder, file or archive; {DEFAULT_CORPUS} by default.",
             autocompletion=options.complete_corpus,
             show_default=False,
         ),
@@ -36,7 +38,7 @@ def train(
     quantum: options.Quantum = None,
     clock: options.Clock = None,
     preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Recipe: grid or notes; the representation's by default.")
+        str | None, typer.Option(metavar="NAME", help="Recipe: grid, grid-large or notes; by default as the tokens.")
     ] = None,
     model: Annotated[Literal["lstm", "gru"] | None, typer.Option(help="Kind of recurrent layers.")] = None,
     layers: Annotated[int | None, typer.Option(metavar="N", help="Number of recurrent layers.")] = None,
@@ -44,7 +46,7 @@ def train(
     dropout: Annotated[float | None, typer.Option(metavar="X", help="Share dropped, 0 to below 1.")] = None,
     tied: Annotated[bool | None, typer.Option("--tied/--untied", help="Share input and output weights.")] = None,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes over the corpus.")] = None,
-    minutes: Annotated[float | None, typer.Option(metavar="X", help="Time to train for.")] = None,
+    minutes: Annotated[float | None, typer.Option(metavar="X", help="Time to train for, in all.")] = None,
     batch_size: Annotated[int | None, typer.Option(metavar="N", help="Pieces side by side.")] = None,
     optimizer: Annotated[
         str | None,
@@ -62,7 +64,9 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run --name, or the newest.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Only check that a few bars can be learned.")] = False,
-    keep: Annotated[Literal["best", "all"], typer.Option(help="Checkpoints to keep: best and last, or all.")] = "best",
+    keep: Annotated[
+        Literal["best", "all"] | None, typer.Option(help="Checkpoints to keep: best and last (usual), or all.")
+    ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="What to train on.")] = "auto",
     precision: Annotated[Literal["32", "bf16", "16"], typer.Option(help="Bits of the arithmetic.")] = "32",
     devices: Annotated[int, typer.Option(min=1, metavar="N", help="Number of GPUs or CPU processes.")] = 1,
@@ -76,8 +80,8 @@ def train(
 
     Example: midigen train ~/my-midis --minutes 20 --name mine
     """
+    from midigen.presets import find_preset
     from midigen.training.loop import Hardware
-    from midigen.training.loop import train as run_training
 
     console: Console = ctx.obj
     architecture = _given(cell=model, layers=layers, hidden_size=hidden_size, dropout=dropout, tied=tied)
@@ -101,24 +105,39 @@ def train(
         job = _resumed_job(name, checkpoints, settings)
         console.note(f"Going on with {job.name} after {shown(job.resume or job.folder)}.")
     else:
+        _require_new(name, checkpoints)
         begun = _load(from_checkpoint, checkpoints)
-        dataset = _dataset(console, source or options.DEFAULT_SOURCE, corpora, begun, tokens, tokens_options)
+        if begun is not None and architecture:
+            raise UsageError("--from takes the architecture from the model; leave out --model, --layers and the like.")
+        if preset is not None and tokens is None and begun is None:
+            tokens = find_preset(preset).representation
+        dataset = _dataset(console, source or DEFAULT_CORPUS, corpora, begun, tokens, tokens_options)
         job = _new_job(checkpoints, name, dataset, preset, begun, architecture, settings)
-    job = replace(job, keep_all=keep == "all")
-    if check:
-        _check(console, job)
-        return
-    if not job.dataset.indices("valid"):
-        console.note("There are too few pieces to hold one out: no validation and no early stopping.")
-    reporter = Reporter(is_quiet=console.quiet)
-    outcome = run_training(job, Hardware(device, PRECISIONS[precision], devices), reporter)
-    reporter.close()
-    _report(console, job, outcome)
+    if keep is not None:
+        job = replace(job, keep_all=keep == "all")
+    try:
+        if check:
+            report_check(console, job)
+        else:
+            _run(console, job, Hardware(device, PRECISIONS[precision], devices))
+    finally:
+        with contextlib.suppress(OSError):
+            job.folder.rmdir()  # only a folder in which nothing was saved
 
 
 def _given(**values: Any) -> dict[str, Any]:  # noqa: ANN401  # options of all types
     """Return the options that the user gave."""
     return {key: value for key, value in values.items() if value is not None}
+
+
+def _require_new(name: str | None, checkpoints: Path) -> None:
+    """Refuse the name of a run that is there, or one that no shell takes."""
+    from midigen.checkpoints.run import plain_name
+
+    if name is not None and name != plain_name(name):
+        raise UsageError(f"--name {name!r} must be letters, digits, '_', '-' and '.' only: {plain_name(name)}.")
+    if name is not None and (checkpoints / name).exists():
+        raise UsageError(f"There is a run {name} already: go on with it by --resume, or choose another --name.")
 
 
 def _load(given: str | None, checkpoints: Path) -> Checkpoint | None:
@@ -163,7 +182,7 @@ def _new_job(
     architecture: dict[str, Any],
     settings: dict[str, Any],
 ) -> Job:
-    from midigen.checkpoints.run import new_run_name, plain_name
+    from midigen.checkpoints.run import claim_run, plain_name
     from midigen.models.sequence_model import ModelConfig
     from midigen.presets import find_preset
     from midigen.training.job import Job
@@ -172,16 +191,11 @@ def _new_job(
     recipe = find_preset(preset or representation)
     if recipe.representation != representation:
         raise UsageError(f"The preset {preset} is for {recipe.representation}, but the tokens are {representation}.")
-    if begun is not None and architecture:
-        raise UsageError("--from takes the architecture from the model; leave out --model, --layers and the like.")
-    if name is not None and name != plain_name(name):
-        raise UsageError(f"--name {name!r} must be letters, digits, '_', '-' and '.' only: {plain_name(name)}.")
-    if name is not None and (checkpoints / name).exists():
-        raise UsageError(f"There is a run {name} already: go on with it by --resume, or choose another --name.")
-    name = new_run_name(checkpoints, plain_name(str(dataset.manifest["source"]))) if name is None else name
     model = replace(recipe.model, **architecture) if begun is None else ModelConfig(**begun.config["model"])
     weights = None if begun is None else begun.model.state_dict()
-    return Job(name, checkpoints / name, dataset, model, replace(recipe.training, **settings), weights)
+    training = replace(recipe.training, **settings)
+    folder = claim_run(checkpoints, name or plain_name(str(dataset.manifest["source"])))
+    return Job(folder.name, folder, dataset, model, training, weights)
 
 
 def _resumed_job(name: str | None, checkpoints: Path, settings: dict[str, Any]) -> Job:
@@ -191,40 +205,29 @@ def _resumed_job(name: str | None, checkpoints: Path, settings: dict[str, Any]) 
     return resumed_job(find_checkpoint(name, checkpoints, "last"), settings)
 
 
-def _check(console: Console, job: Job) -> None:
-    """Run the sanity procedure and judge each of its figures in words."""
-    from midigen.training.check import check
+def _run(console: Console, job: Job, hardware: Hardware) -> None:
+    from midigen.training.loop import train as run_training
 
-    console.note("Checking: can the network learn the first rows of a few pieces by heart?")
-    report = check(job.dataset, job.model, job.config)
+    if not job.dataset.indices("valid"):
+        console.note("There are too few pieces to hold one out: no validation and no early stopping.")
+    reporter = Reporter(is_quiet=console.quiet)
+    try:
+        outcome = run_training(job, hardware, reporter)
+    except KeyboardInterrupt:  # several processes do not save in the middle of an epoch
+        console.note(f"Interrupted; whole epochs are saved. {_way_on(job)}")
+        raise typer.Exit(130) from None
+    finally:
+        reporter.close()
+    _report(console, job, outcome)
 
-    def judged(is_good: bool, otherwise: str) -> str:  # noqa: FBT001
-        return "good" if is_good else otherwise
 
-    console.document(vars(report))
-    console.table(
-        ("check", "value", "expected", "verdict"),
-        [
-            (
-                "loss before training",
-                f"{report.first_loss:.3f}",
-                f"{report.log_vocabulary:.3f} (log of the vocabulary)",
-                judged(report.first_loss_is_plausible, "initial weights or tokens look wrong"),
-            ),
-            (
-                f"accuracy after {report.steps} updates",
-                f"{report.accuracy:.1%}",
-                "100%",
-                judged(report.learns_by_heart, "cannot learn by heart: try another learning rate or a larger model"),
-            ),
-            (
-                "update / weight",
-                f"{report.update_ratio:.5f}",
-                "about 0.001 to 0.01",
-                judged(report.update_is_moderate, "raise or lower the learning rate"),
-            ),
-        ],
-    )
+def _way_on(job: Job) -> str:
+    return f"Go on with: midigen train --resume --name {_reference(job)}"
+
+
+def _reference(job: Job) -> str:
+    """Return what other commands call a run: its name, or its folder where that lies elsewhere."""
+    return job.name if job.folder == options.CHECKPOINTS / job.name else shown(job.folder)
 
 
 def _report(console: Console, job: Job, outcome: Outcome) -> None:
@@ -235,6 +238,8 @@ def _report(console: Console, job: Job, outcome: Outcome) -> None:
     history = outcome.history
     best = next((row for row in history if row["epoch"] == outcome.best_epoch), {})
     speed = sum(row["tokens_per_second"] for row in history) / len(history) if history else None
+    if history:
+        draw_curves(history, job.folder / "curves.png", job.name)
     console.document(
         {
             "checkpoint": str(job.folder),
@@ -248,7 +253,6 @@ def _report(console: Console, job: Job, outcome: Outcome) -> None:
         }
     )
     if history:
-        draw_curves(history, job.folder / "curves.png", job.name)
         accuracy = f"{best['valid_accuracy']:.1%}" if "valid_accuracy" in best else "-"
         valid = f"{best['valid_loss']:.4f}" if "valid_loss" in best else "-"
         console.table(
@@ -267,8 +271,9 @@ def _report(console: Console, job: Job, outcome: Outcome) -> None:
                 )
             ],
         )
-        console.note(f"Losses are in nats a note; the curves are in {shown(job.folder / 'curves.png')}.")
+        unit = job.dataset.representation.note_unit
+        console.note(f"Losses are in nats a {unit}; the curves are in {shown(job.folder / 'curves.png')}.")
     if outcome.stopped_because in (INTERRUPTED, TERMINATED):
-        console.note(f"Saved. Go on with: midigen train --resume --name {job.name}")
+        console.note(f"Saved. {_way_on(job)}")
         raise typer.Exit(130 if outcome.stopped_because == INTERRUPTED else 143)
-    console.note(f"Stopped because {outcome.stopped_because}. Compose with: midigen generate {job.name}")
+    console.note(f"Stopped because {outcome.stopped_because}. Compose with: midigen generate {_reference(job)}")

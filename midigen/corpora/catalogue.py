@@ -30,8 +30,6 @@ class Corpus:
     """Name of the representation that suits it best."""
     patterns: tuple[str, ...]
     """Globs of its files inside music21's collection."""
-    bpm: float
-    """Quarters a minute for new music in this style, whose representation may know no tempo."""
     split: str | None = None
     """JSON file beside this module with the names of the pieces for validation and test; all others train."""
     voices: tuple[str, str, str, str] | None = None
@@ -55,7 +53,6 @@ _CORPORA = (
         "Chorales by Probabilistic Inference. NIPS 2005",
         representation="grid",
         patterns=("bach/bwv*.mxl",),
-        bpm=80,
         split="jsb_split.json",
         voices=("Soprano", "Alto", "Tenor", "Bass"),
     ),
@@ -77,7 +74,6 @@ _CORPORA = (
             "beethoven/*.mxl",
             "beethoven/*/*.mxl",
         ),
-        bpm=100,
     ),
     Corpus(
         name="ryans-mammoth",
@@ -89,7 +85,6 @@ _CORPORA = (
         citation=f"Ryan's Mammoth Collection, 1883. {_MUSIC21}",
         representation="abc",
         patterns=("ryansMammoth/*.abc",),
-        bpm=120,
     ),
     Corpus(
         name="oneills",
@@ -101,7 +96,6 @@ _CORPORA = (
         citation=f"F. O'Neill: Music of Ireland, 1903. {_MUSIC21}",
         representation="abc",
         patterns=("oneills1850/*.abc",),
-        bpm=120,
     ),
     Corpus(
         name="airds-airs",
@@ -113,7 +107,6 @@ _CORPORA = (
         citation=f"J. Aird: A Selection of Scotch, English, Irish and Foreign Airs, from 1778. {_MUSIC21}",
         representation="abc",
         patterns=("airdsAirs/*.abc",),
-        bpm=110,
     ),
 )
 

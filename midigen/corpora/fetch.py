@@ -19,14 +19,12 @@ from midigen.corpora.bundled import bundled_files
 from midigen.corpora.catalogue import CATALOGUE, Corpus, find_corpus
 from midigen.corpora.store import Collection, LeftOut, Piece, load_pieces, save_pieces
 from midigen.errors import MidigenError, SourceError
-from midigen.formats.reading import NEEDS_WORKER, read_piece
+from midigen.formats.reading import FILE_TIMEOUT_SECONDS, NEEDS_WORKER, read_piece
 from midigen.formats.workers import map_in_workers
 from midigen.scores.score import Score
 
 Progress = Callable[[int, int], None]
 """Called with the number of files done and of all files."""
-
-FILE_TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -79,9 +77,7 @@ def fetch_corpus(corpus: Corpus, corpora: Path, progress: Progress = no_progress
     Raises:
         SourceError: the corpus cannot be read or ``corpora`` not be written.
     """
-    if corpus.format == "abc":
-        readable = ", ".join(known.name for known in CATALOGUE.values() if known.format != "abc")
-        raise SourceError(f"ABC collections are listed but not read yet; what can be fetched: {readable}", corpus.name)
+    require_readable(corpus)
     folder = corpora / corpus.name
     stored = _stored(folder)
     if stored is not None:
@@ -96,6 +92,13 @@ def fetch_corpus(corpus: Corpus, corpora: Path, progress: Progress = no_progress
     except OSError as error:
         raise SourceError(f"{folder} cannot be written ({error}); choose another folder", file=folder) from error
     return stored
+
+
+def require_readable(corpus: Corpus) -> None:
+    """Raise a SourceError for a corpus whose format is not read yet."""
+    if corpus.format == "abc":
+        readable = ", ".join(known.name for known in CATALOGUE.values() if known.format != "abc")
+        raise SourceError(f"ABC collections are listed but not read yet; what can be fetched: {readable}", corpus.name)
 
 
 def _stored(folder: Path) -> Collection | None:

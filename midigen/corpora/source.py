@@ -52,7 +52,7 @@ def read_source(source: str, corpora: Path, progress: Progress = no_progress) ->
     return _read_path(path, path, [], progress)
 
 
-def fingerprint(source: str, corpora: Path) -> str:  # noqa: ARG001 -- downloaded corpora will lie there
+def fingerprint(source: str) -> str:
     """Return a hash that changes when the files of a source do, from their names, sizes and times of change alone.
 
     Raises:

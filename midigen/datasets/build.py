@@ -26,6 +26,7 @@ import numpy as np
 
 from midigen import __version__
 from midigen.corpora.catalogue import CATALOGUE
+from midigen.corpora.fetch import no_progress, require_readable
 from midigen.corpora.source import Collection, Piece, fingerprint, read_source, source_folder
 from midigen.errors import RepresentationError, SourceError
 from midigen.representations.representation import (
@@ -89,6 +90,8 @@ def prepare(
         SourceError: nothing could be read.
         RepresentationError: the representation or an option does not exist, or no piece fits.
     """
+    if source in CATALOGUE:
+        require_readable(CATALOGUE[source])
     name = tokens or default_representation(source)
     given = {key: value for key, value in (options or {}).items() if value is not None}
     # A wrong option is said before anything is read.
@@ -97,11 +100,11 @@ def prepare(
     if like is not None:
         slug += f"-like-{hashlib.sha256(json.dumps(like.to_json()).encode()).hexdigest()[:8]}"
     folder = source_folder(source, corpora) / slug
-    mark = f"{__version__} {fingerprint(source, corpora)}"
+    mark = f"{__version__} {fingerprint(source)}"
     found = load_dataset(folder, mark)
     if found is not None:
         return found, True
-    collection = read_source(source, corpora, progress or (lambda _done, _total: None))
+    collection = read_source(source, corpora, progress or no_progress)
     return build(collection, name, given, Target(folder, mark, like)), False
 
 

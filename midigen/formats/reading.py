@@ -8,15 +8,18 @@ from pathlib import Path
 from midigen.errors import SourceError
 from midigen.formats.midi import read_midi
 from midigen.formats.musicxml import read_score
+from midigen.formats.workers import map_in_workers
 from midigen.scores.score import Score
 
+MIDI_SUFFIXES = (".mid", ".midi", ".kar")
 READERS: dict[str, Callable[[Path], Score]] = {
-    **dict.fromkeys((".mid", ".midi", ".kar"), read_midi),
+    **dict.fromkeys(MIDI_SUFFIXES, read_midi),
     **dict.fromkeys((".musicxml", ".xml", ".mxl", ".krn"), read_score),
 }
 SUFFIXES = frozenset(READERS)
 NEEDS_WORKER = frozenset(suffix for suffix, reader in READERS.items() if reader is read_score)
 """Suffixes that music21 reads: slow, and it may hang."""
+FILE_TIMEOUT_SECONDS = 60
 
 
 def read_piece(path: Path) -> Score:
@@ -29,3 +32,17 @@ def read_piece(path: Path) -> Score:
     if reader is None:
         raise SourceError(f"{path} has none of the suffixes {', '.join(sorted(SUFFIXES))}", file=path)
     return reader(path)
+
+
+def read_one(path: Path) -> Score:
+    """Read a single file as ``read_piece`` does, within a minute: what may hang is read in a process of its own.
+
+    Raises:
+        SourceError: the suffix has no reader, or the file cannot be read or takes too long.
+    """
+    if path.suffix.lower() not in NEEDS_WORKER:
+        return read_piece(path)
+    ((_, result),) = map_in_workers(read_piece, [path], FILE_TIMEOUT_SECONDS)
+    if isinstance(result, Score):
+        return result
+    raise result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -43,6 +43,3 @@ class Network(Protocol):
 
     def loss(self, batch: Batch, state: State | None) -> tuple[Loss, State]:
         """Return the loss of a batch and the state after it."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what rebuilds the architecture."""

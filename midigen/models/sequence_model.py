@@ -13,9 +13,8 @@ every layer, dropped recurrent weights; and blanked ids of the row before.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -176,10 +175,6 @@ class SequenceModel(nn.Module):
         blanks = torch.tensor([field.size + 1 for field in self.fields], device=before.device)
         chosen = torch.rand(before.shape, device=before.device) < self.config.dropout / 5
         return torch.where(chosen, blanks, before)
-
-    def to_json(self) -> dict[str, Any]:
-        """See Network."""
-        return asdict(self.config)
 
 
 class Head(nn.Module):

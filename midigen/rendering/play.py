@@ -13,6 +13,7 @@ from pathlib import Path
 
 from midigen.errors import RenderingError
 from midigen.formats.midi import read_midi
+from midigen.formats.reading import MIDI_SUFFIXES
 from midigen.rendering.synthesize import BLOCK_FRAMES, SOUND_SUFFIXES, synthesize, write_audio
 
 PLAYERS = (
@@ -40,8 +41,8 @@ def play(path: Path, engine: str = "auto", soundfont: Path | None = None) -> str
         SourceError: a MIDI file that cannot be read.
     """
     suffix = path.suffix.lower()
-    if suffix not in {".mid", ".midi", *SOUND_SUFFIXES}:
-        kinds = ", ".join((".mid", ".midi", *SOUND_SUFFIXES))
+    if suffix not in (*MIDI_SUFFIXES, *SOUND_SUFFIXES):
+        kinds = ", ".join((*MIDI_SUFFIXES, *SOUND_SUFFIXES))
         raise RenderingError(f"{path} is not a file that can be played: give one of {kinds}.", file=path)
     if not path.is_file():
         raise RenderingError(f"There is no file {path}.", file=path)

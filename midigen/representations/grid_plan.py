@@ -49,7 +49,7 @@ class Summary(NamedTuple):
 
 
 def plan_of(score: Score, length: int) -> Ints:
-    """Return the plan (length + 1, 4) of a score.
+    """Return the plan (length + 1, P) of a score.
 
     Raises:
         RepresentationError: a bar is no whole number of sixteenths, or longer than two whole notes.

@@ -26,11 +26,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from midigen.errors import RepresentationError
+from midigen.errors import RepresentationError, UsageError
 from midigen.fields import Field
-from midigen.representations.representation import Json, Representation, require_one
+from midigen.representations.representation import Json, Representation, refuse_below_one
 from midigen.scores.score import TICKS_PER_QUARTER, Ints, Metre, Part, Score, Tempo
-from midigen.scores.time import DEFAULT_METRE, metres_from_start, pickup_ticks, quantise, ticks_to_seconds
+from midigen.scores.time import DEFAULT_METRE, pickup_ticks, quantise, ticks_to_seconds, usual_bar_ticks
 
 PITCHES = 128
 LOUDNESSES = 32
@@ -58,6 +58,7 @@ class Notes:
     bpm: int = 120
     name: ClassVar[str] = "notes"
     notes_per_row: ClassVar[int] = 1
+    note_unit: ClassVar[str] = "note"
 
     @classmethod
     def fit(cls, scores: Iterable[Score], options: Mapping[str, Any]) -> Notes:
@@ -67,14 +68,14 @@ class Notes:
         """
         clock = options.get("clock", "quarters")
         if unknown := options.keys() - {"clock", "quantum"}:
-            raise RepresentationError(f"The representation notes has no option {', '.join(sorted(unknown))}.")
+            raise UsageError(f"The representation notes has no option {', '.join(sorted(unknown))}.")
         if clock not in CLOCKS:
-            raise RepresentationError(f"The clock is quarters or seconds, not {clock!r}.")
+            raise UsageError(f"The clock is quarters or seconds, not {clock!r}.")
         quantum = options.get("quantum", CLOCKS[clock])
         ticks_in_unit = TICKS_PER_QUARTER * (2 if clock == "seconds" else 1)
         good = [q for q in range(1, 97) if ticks_in_unit % q == 0]
         if quantum not in good:
-            raise RepresentationError(f"The quantum is one of {', '.join(map(str, good))}, not {quantum!r}.")
+            raise UsageError(f"The quantum is one of {', '.join(map(str, good))}, not {quantum!r}.")
         velocities, programs, bars, tempi = set[int](), Counter[int](), Counter[int](), Counter[int]()
         lowest, highest = PITCHES - 1, 0
         for score in scores:
@@ -157,7 +158,7 @@ class Notes:
                 for ticks in (score.onset, score.onset + score.duration)
             )
         else:
-            shift = -pickup_ticks(score) % _bar_ticks(score)
+            shift = -pickup_ticks(score) % usual_bar_ticks(score, LONGEST_BAR_QUARTERS)
             onset_ticks, end_ticks = score.onset + shift, score.onset + score.duration + shift
         onset = quantise(onset_ticks, self.quantum_ticks)
         duration = np.clip(quantise(end_ticks - onset_ticks, self.quantum_ticks), 1, self.longest)
@@ -176,6 +177,12 @@ class Notes:
         wanted, known = _programs(score)[:, None], np.array(self.programs)[None, :]
         other_kind = (wanted == DRUMS) != (known == DRUMS)
         return np.asarray(np.argmin(np.abs(known - wanted) + 1000 * other_kind, axis=1), np.int64)
+
+    def excerpt(self, rows: Ints, plan: Ints, start: int, stop: int) -> tuple[Ints, Ints]:
+        """See Representation. It begins with the bar that its first note lies in."""
+        part = rows[start:stop].copy()
+        part[0, 1] = min(int(rows[: start + 1, 1].sum()) % int(plan[0, 0]), self.longest)
+        return part, plan[start : stop + 1]
 
     def decode(self, rows: Ints, plan: Ints) -> Score:
         """See Representation."""
@@ -228,7 +235,7 @@ class Notes:
         self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None
     ) -> Ints:
         """Take a bar of the training pieces, the commoner the likelier; a hundred rows a bar are always enough."""
-        require_one(bars, length)
+        refuse_below_one(bars, length)
         if bars is not None:
             self._require_bars()
         weights = 1.0 / np.arange(1, len(self.bars) + 1)
@@ -280,16 +287,9 @@ def _programs(score: Score) -> Ints:
 
 def _bar_quanta(score: Score, clock: str, quantum: int) -> int:
     """Return the length of a bar in quanta; seconds know no bars, so that the position is always 0."""
-    return 1 if clock == "seconds" else max(1, _bar_ticks(score) * quantum // TICKS_PER_QUARTER)
-
-
-def _bar_ticks(score: Score) -> int:
-    """Return the length of the bar that holds for the longest part of the piece."""
-    metres = metres_from_start(score)
-    lasting = Counter[int]()
-    for metre, stop in zip(metres, [*(m.tick for m in metres[1:]), score.end], strict=True):
-        lasting[metre.bar_ticks] += stop - metre.tick
-    return min(lasting.most_common(1)[0][0], LONGEST_BAR_QUARTERS * TICKS_PER_QUARTER)
+    return (
+        1 if clock == "seconds" else max(1, usual_bar_ticks(score, LONGEST_BAR_QUARTERS) * quantum // TICKS_PER_QUARTER)
+    )
 
 
 def _metre(bar: int, quantum: int) -> Metre:

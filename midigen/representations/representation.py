@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from midigen.errors import RepresentationError
+from midigen.errors import RepresentationError, UsageError
 from midigen.fields import Field
 from midigen.scores.score import Ints, Score
 
@@ -31,6 +31,10 @@ class Representation(Protocol):
     @property
     def notes_per_row(self) -> int:
         """What the likelihood of a row is divided by to be one per note: 4 where a row holds a cell of four voices."""
+
+    @property
+    def note_unit(self) -> str:
+        """What such a note is called."""
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -53,7 +57,7 @@ class Representation(Protocol):
         """Learn what must be known of the training pieces: ranges, vocabularies, plans.
 
         Raises:
-            RepresentationError: an option has a value it cannot have.
+            UsageError: an option has a value it cannot have.
         """
 
     def adopt(self, other: Representation) -> tuple[Self, str]:
@@ -69,6 +73,9 @@ class Representation(Protocol):
         Raises:
             RepresentationError: the piece does not fit.
         """
+
+    def excerpt(self, rows: Ints, plan: Ints, start: int, stop: int) -> tuple[Ints, Ints]:
+        """Return rows and plan of part of a piece, so that it can begin a piece, in its place in the bar."""
 
     def decode(self, rows: Ints, plan: Ints) -> Score:
         """Return the piece that rows and plan stand for. Every row of legal ids stands for something."""
@@ -125,18 +132,18 @@ def find_representation(name: str) -> type[Representation]:
     """Return the representation of that name.
 
     Raises:
-        RepresentationError: there is none; the message lists those there are.
+        UsageError: there is none; the message lists those there are.
     """
     from midigen.representations.notes import Notes
     from midigen.representations.voice_grid import VoiceGrid
 
     table: dict[str, type[Representation]] = {"notes": Notes, "grid": VoiceGrid}
     if name not in table:
-        raise RepresentationError(f"There is no representation called {name!r}; choose one of: {', '.join(table)}.")
+        raise UsageError(f"There is no representation called {name!r}; choose one of: {', '.join(table)}.")
     return table[name]
 
 
-def require_one(bars: int | None, length: int | None) -> None:
+def refuse_below_one(bars: int | None, length: int | None) -> None:
     """Refuse to plan a piece of no bars or rows.
 
     Raises:
@@ -154,5 +161,5 @@ def representation_from_json(description: Json) -> Representation:
     """
     try:
         return find_representation(str(description["name"])).from_json(description)
-    except (LookupError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, UsageError) as error:
         raise RepresentationError(f"The description of the representation is damaged ({error!r}).") from error

@@ -19,11 +19,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from midigen.errors import RepresentationError
+from midigen.errors import RepresentationError, UsageError
 from midigen.fields import Field
 from midigen.representations.grid_plan import (
     AXIS,
@@ -38,7 +38,7 @@ from midigen.representations.grid_plan import (
     summarise,
     transpose_plan,
 )
-from midigen.representations.representation import Json, Representation, require_one
+from midigen.representations.representation import Json, Representation, refuse_below_one
 from midigen.scores.score import Ints, Part, Score, Tempo
 from midigen.scores.time import quantise
 
@@ -61,8 +61,9 @@ class VoiceGrid:
     plans: tuple[Summary, ...]
     """Of each training piece."""
     bpm: int = 80
-    name: str = "grid"
-    notes_per_row: int = 4
+    name: ClassVar[str] = "grid"
+    notes_per_row: ClassVar[int] = 4
+    note_unit: ClassVar[str] = "voice and sixteenth"
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -84,7 +85,7 @@ class VoiceGrid:
     def fit(cls, scores: Iterable[Score], options: Mapping[str, Any]) -> VoiceGrid:
         """Learn the voices' ranges, the pieces' plans and the usual tempo. There are no options."""
         if options:
-            raise RepresentationError(f"The representation grid has no option {', '.join(options)}.")
+            raise UsageError(f"The representation grid has no option {', '.join(options)}.")
         lows, highs = np.full(4, AXIS), np.full(4, -1)
         plans, tempi = [], Counter[int]()
         blank = cls(((0, AXIS - 1),) * 4, ())
@@ -123,6 +124,13 @@ class VoiceGrid:
                     rows[onset, column] = AGAIN
                 before = (end, pitch)
         return rows, plan_of(score, length)
+
+    def excerpt(self, rows: Ints, plan: Ints, start: int, stop: int) -> tuple[Ints, Ints]:
+        """See Representation. What was held or struck again begins here."""
+        part = rows[start:stop].copy()
+        sounding = self.context(rows[: start + 1], plan[: start + 2])[-1, -8:-4]
+        part[0] = np.where(sounding == SILENT, REST, sounding)
+        return part, plan[start : stop + 1]
 
     def decode(self, rows: Ints, plan: Ints) -> Score:
         """See Representation."""
@@ -189,7 +197,7 @@ class VoiceGrid:
         self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None
     ) -> Ints:
         """See Representation. Key, metre and phrases are a training piece's, at random, or go on from the opening."""
-        require_one(bars, length)
+        refuse_below_one(bars, length)
         if not self.plans:
             raise RepresentationError("The grid knows no training piece to take a plan from.")
         given, start = (0, None) if opening is None else (len(opening) - 1, summarise(opening))

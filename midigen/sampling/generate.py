@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from midigen.checkpoints.run import Checkpoint
+from midigen.corpora.fetch import no_progress
 from midigen.errors import SamplingError, UsageError
 from midigen.models.sequence_model import end_and_rest
 from midigen.representations.representation import Representation
@@ -80,28 +81,28 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
     """Compose pieces. The same checkpoint and request give the same notes.
 
     Raises:
-        SamplingError: the prompt is too short, or a temperature names a column that the model does not have.
+        SamplingError: the prompt is too short.
+        UsageError: a temperature names a column that the model does not have.
         RepresentationError: the prompt does not fit the model, or the model knows no bars.
     """
     representation = checkpoint.representation
     names = [column.name for column in representation.fields]
     if unknown := request.settings.temperatures.keys() - set(names):
         wrong = ", ".join(sorted(unknown))
-        raise SamplingError(f"The model draws no column {wrong}; its columns are: {', '.join(names)}.")
+        raise UsageError(f"The model draws no column {wrong}; its columns are: {', '.join(names)}.")
     given, given_plan = _opening(representation, request.prompt)
     started = time.perf_counter()
     lanes = [_Lane(representation, request, index, given, given_plan) for index in range(request.count)]
-    _draw_rows(Stepper(checkpoint.model), representation, request, lanes, progress or (lambda _done, _total: None))
+    _draw_rows(Stepper(checkpoint.model), representation, request, lanes, progress or no_progress)
     seconds = time.perf_counter() - started
     scores = []
     for lane in lanes:
-        rows = np.array(lane.rows, np.int64).reshape(-1, len(names))
-        score = representation.decode(rows, lane.plan[: len(rows) + 1])
+        score = representation.decode(lane.rows, lane.plan[: len(lane.rows) + 1])
         if "velocity" not in names:
             score = shape_velocities(score)
         if request.prompt is not None and not request.prompt.is_in_output:
             score = _without_prompt(representation, lane, score)
-        scores.append(_finish(score, request))
+        scores.append(_finish(score, request, representation))
     warnings = tuple(tuple(collapse(score)) for score in scores)
     return Generated(tuple(scores), warnings, sum(len(lane.rows) - len(given) for lane in lanes), seconds)
 
@@ -115,12 +116,17 @@ class _Lane:
         # Each piece has random numbers of its own, so that the third of ten is the third of three.
         self.rng = np.random.default_rng([request.seed, index])
         self.plan = representation.make_plan(request.bars, request.length, self.rng, given_plan)
-        self.rows: list[list[int]] = given.tolist()
-        self.given = len(given)
+        self.given = self.count = len(given)
+        self.table = np.concatenate([given, np.zeros((len(self.plan) - 1 - self.given, given.shape[1]), np.int64)])
         self.last_bar: int | None = None
         if request.bars is not None:
             self.last_bar = request.bars + representation.bars_begun(given, self.plan)
         self.ended = False
+
+    @property
+    def rows(self) -> Ints:
+        """The rows so far, (T, K)."""
+        return self.table[: self.count]
 
 
 def _opening(representation: Representation, prompt: Prompt | None) -> tuple[Ints, Ints | None]:
@@ -133,7 +139,7 @@ def _opening(representation: Representation, prompt: Prompt | None) -> tuple[Int
         raise SamplingError(
             f"The prompt has {len(rows)} rows: take some of them with --prompt-notes and --prompt-skip."
         )
-    return rows[prompt.skip : stop], plan[prompt.skip : stop + 1]
+    return representation.excerpt(rows, plan, prompt.skip, min(stop, len(rows)))
 
 
 def _draw_rows(
@@ -152,13 +158,14 @@ def _draw_rows(
     for step in range(plans.shape[1] - 1):
         hidden, state = stepper.advance(torch.from_numpy(before), torch.from_numpy(context), state)
         if step < lanes[0].given:
-            before = np.array([lane.rows[step] for lane in lanes])
+            before = np.stack([lane.table[step] for lane in lanes])
         else:
             before, ends = _draw_row(stepper, representation, request.settings, lanes, hidden, context)
             for index, lane in enumerate(lanes):
                 lane.ended |= step >= len(lane.plan) - 1 or bool(may_end and ends[index] and step > lane.given)
                 if not lane.ended:
-                    lane.rows.append(before[index].tolist())
+                    lane.table[lane.count] = before[index]
+                    lane.count += 1
                     _stop_behind_last_bar(representation, lane)
             if all(lane.ended for lane in lanes):
                 break
@@ -185,7 +192,8 @@ def _draw_row(
         logits = stepper.logits(column, hidden, known, drawn)
         if column == 0:
             ending, logits = end_and_rest(logits)
-            ends = uniforms[:, -1] < ending.double().sigmoid()
+            is_argmax = settings.of(described.name) == 0
+            ends = ending > 0 if is_argmax else uniforms[:, -1] < ending.double().sigmoid()
         ids = draw(logits, uniforms[:, column], settings.of(described.name), settings)
         drawn = torch.cat([drawn, ids[:, None]], dim=1)
     return drawn.numpy(), ends.numpy()
@@ -199,14 +207,14 @@ def _side_by_side(plans: list[Ints]) -> Ints:
 
 def _stop_behind_last_bar(representation: Representation, lane: _Lane) -> None:
     """Take the last row back and end the piece if the row begins behind the bars that were asked for."""
-    if lane.last_bar is not None and representation.bars_begun(np.array(lane.rows), lane.plan) > lane.last_bar:
-        lane.rows.pop()
+    if lane.last_bar is not None and representation.bars_begun(lane.rows, lane.plan) > lane.last_bar:
+        lane.count -= 1
         lane.ended = True
 
 
 def _without_prompt(representation: Representation, lane: _Lane, score: Score) -> Score:
     """Leave out the notes of the rows that were given; begin with the bar in which the first new row lies."""
-    rows = np.array(lane.rows, np.int64)
+    rows = lane.rows
     given = representation.decode(rows[: lane.given], lane.plan[: lane.given + 1])
     # The first new note may begin with the last one given, as a chord: the tick alone does not tell them apart.
     prompted = {(onset, pitch) for onset, _, pitch, *_ in given.notes.tolist()}
@@ -215,10 +223,13 @@ def _without_prompt(representation: Representation, lane: _Lane, score: Score) -
     return _from_tick(score.where(is_new), begins)
 
 
-def _finish(score: Score, request: Request) -> Score:
-    """Set tempo and instrument."""
-    if request.bpm is not None:
-        score = replace(score, tempos=(Tempo.from_bpm(0, request.bpm),))
+def _finish(score: Score, request: Request, representation: Representation) -> Score:
+    """Set tempo and instrument; the prompt's tempo goes on where the representation does not count seconds."""
+    bpm = request.bpm
+    if bpm is None and request.prompt is not None and representation.options.get("clock") != "seconds":
+        bpm = request.prompt.score.tempos[0].bpm if request.prompt.score.tempos else None
+    if bpm is not None:
+        score = replace(score, tempos=(Tempo.from_bpm(0, bpm),))
     if request.program is not None:
         parts = tuple(part if part.is_drum else replace(part, program=request.program) for part in score.parts)
         score = replace(score, parts=parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -46,6 +47,15 @@ def pickup_ticks(score: Score) -> int:
     """
     metres = metres_from_start(score)
     return min([score.pickup, *(m.tick for m in metres[1:2])]) % metres[0].bar_ticks
+
+
+def usual_bar_ticks(score: Score, most_quarters: int) -> int:
+    """Return the length of the bar that holds for the longest part of a piece, or so many quarters if it is longer."""
+    metres = metres_from_start(score)
+    lasting = Counter[int]()
+    for metre, stop in zip(metres, [*(m.tick for m in metres[1:]), score.end], strict=True):
+        lasting[metre.bar_ticks] += stop - metre.tick
+    return min(lasting.most_common(1)[0][0], most_quarters * TICKS_PER_QUARTER)
 
 
 def bar_starts(score: Score, end: int | None = None) -> Ints:

@@ -45,7 +45,7 @@ class TrainConfig:
             "--epochs": self.epochs,
             "--minutes": self.minutes,
             "--batch-size": self.batch_size,
-            "--sequence-length": self.sequence_length,
+            "The sequence length": self.sequence_length,
             "--learning-rate": self.learning_rate,
             "--clip": self.clip,
             "--patience": self.patience,

@@ -44,7 +44,8 @@ def resumed_job(folder: Path, changes: Mapping[str, Any]) -> Job:
         wrong = ", ".join(f"--{option.replace('_', '-')}" for option in sorted(fixed))
         raise UsageError(f"--resume goes on with the batches and the optimizer of the run; leave out {wrong}.")
     config = read_config(folder)
-    place = str(read_trainer(folder).get("dataset"))
+    trainer = read_trainer(folder)
+    place = str(trainer.get("dataset"))
     dataset = load_dataset(Path(place))
     if dataset is None or dataset.corpus_hash != config["corpus_hash"]:
         raise CheckpointError(
@@ -53,4 +54,6 @@ def resumed_job(folder: Path, changes: Mapping[str, Any]) -> Job:
             folder,
         )
     training = replace(TrainConfig(**config["training"]), **changes)
-    return Job(config["name"], folder.parent, dataset, ModelConfig(**config["model"]), training, resume=folder)
+    keep_all = bool(trainer.get("keep_all"))
+    model = ModelConfig(**config["model"])
+    return Job(config["name"], folder.parent, dataset, model, training, resume=folder, keep_all=keep_all)

@@ -79,6 +79,7 @@ def train(job: Job, hardware: Hardware, reporter: Reporter) -> Outcome:
         CheckpointError: a checkpoint cannot be written, or the one to go on from cannot be read.
     """
     from lightning_fabric import Fabric
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
 
     if not job.dataset.indices("train"):
         raise TrainingError(f"{job.dataset.folder} holds no piece to train on.", job.dataset.folder)
@@ -90,7 +91,7 @@ def train(job: Job, hardware: Hardware, reporter: Reporter) -> Outcome:
                 devices=hardware.devices,
                 precision=hardware.precision,
             )
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, MisconfigurationException) as error:
         raise TrainingError(f"Cannot train on {hardware.devices} x {hardware.device}: {error}") from error
     if hardware.precision == "16-mixed" and fabric.device.type == "cpu":
         raise TrainingError("A CPU cannot train with --precision 16: use 32 or bf16.")
@@ -141,6 +142,7 @@ def _epoch(trainer: Trainer, reporter: Reporter, requests: list[str]) -> bool:
     rows_seen, rate = 0, 0.0
     progress.sums = progress.sums or [0.0, 0.0, 0.0, 0.0]
     trainer.model.train()
+    started = time.perf_counter()
     for number, batch in enumerate(batches(dataset, "train", config.batch_size, config.sequence_length, rng)):
         rows = int(batch.is_row.sum())
         rows_seen += rows
@@ -153,6 +155,8 @@ def _epoch(trainer: Trainer, reporter: Reporter, requests: list[str]) -> bool:
             break
         rate = trainer.set_rate((rows_seen - rows) / in_epoch)
         _step(trainer, batch, rows)
+        progress.sums[3] += time.perf_counter() - started
+        started = time.perf_counter()
         nats, _, rows_done, seconds = progress.sums
         if fabric.is_global_zero:
             per_note = nats / rows_done / dataset.representation.notes_per_row
@@ -164,7 +168,6 @@ def _epoch(trainer: Trainer, reporter: Reporter, requests: list[str]) -> bool:
 def _step(trainer: Trainer, batch: Batch, rows: int) -> None:
     """Take one optimizer step on a batch of all processes together, with so many rows."""
     progress, config, fabric = trainer.progress, trainer.job.config, trainer.fabric
-    started = time.perf_counter()
     torch.manual_seed(_mix(config.seed, progress.optimizer_step, fabric.global_rank))
     share = batch.share(fabric.global_rank, fabric.world_size).to(fabric.device)
     loss, state = trainer.wrapped(share, trainer.state)
@@ -180,7 +183,7 @@ def _step(trainer: Trainer, batch: Batch, rows: int) -> None:
     progress.batch += 1
     trainer.update_average()
     mine = torch.stack([loss.columns.sum().detach(), loss.correct.sum().float(), loss.rows.float()])
-    sums = (*fabric.all_reduce(mine, reduce_op="sum").tolist(), time.perf_counter() - started)
+    sums = (*fabric.all_reduce(mine, reduce_op="sum").tolist(), 0.0)
     progress.sums = [a + b for a, b in zip(progress.sums, sums, strict=True)]
     trainer.take_time()
 

@@ -128,7 +128,11 @@ class Trainer:
             "split": {split: [piece["name"] for piece in pieces if piece["split"] == split] for split in SPLITS},
             "metrics": self.progress.history[-1] if self.progress.history else {},
         }
-        trainer = {"dataset": str(job.dataset.folder.resolve()), "progress": asdict(self.progress)}
+        trainer = {
+            "dataset": str(job.dataset.folder.resolve()),
+            "keep_all": job.keep_all,
+            "progress": asdict(self.progress),
+        }
         return Snapshot(_on_cpu(self.average.state_dict()), config, _on_cpu(tensors), trainer)
 
     def _load(self, folder: Path) -> None:

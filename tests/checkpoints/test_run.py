@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,10 @@ import torch
 
 from midigen.checkpoints.run import (
     Snapshot,
+    claim_run,
     find_checkpoint,
     load_checkpoint,
     load_trainer_tensors,
-    new_run_name,
     plain_name,
     read_trainer,
     save_checkpoint,
@@ -29,7 +30,7 @@ from tests import tiny
 def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     data = tiny.melodies(tmp_path_factory.mktemp("data"), velocities=True)
     model = tiny.network(data)
-    config = {"name": "run", "representation": data.representation.to_json(), "model": model.to_json()}
+    config = {"name": "run", "representation": data.representation.to_json(), "model": asdict(model.config)}
     return Snapshot(model.state_dict(), config, {"state.0": torch.ones(2)}, {"epoch": 3})
 
 
@@ -213,11 +214,14 @@ def test_metrics_are_a_line_an_epoch(tmp_path: Path) -> None:
     assert names(tmp_path) == ["metrics.csv"]
 
 
-def test_a_new_run_takes_a_name_that_is_free(tmp_path: Path) -> None:
-    assert new_run_name(tmp_path, "bach") == "bach"
-    (tmp_path / "bach").mkdir()
-    (tmp_path / "bach-2").mkdir()
-    assert new_run_name(tmp_path, "bach") == "bach-3"
+def test_a_new_run_takes_a_folder_that_is_free(tmp_path: Path) -> None:
+    assert [claim_run(tmp_path / "runs", "bach").name for _ in range(3)] == ["bach", "bach-2", "bach-3"]
+
+
+def test_a_working_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("x")
+    with pytest.raises(CheckpointError, match="runs"):
+        claim_run(tmp_path / "runs", "bach")
 
 
 @pytest.mark.parametrize(

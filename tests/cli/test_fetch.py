@@ -34,9 +34,11 @@ def test_fetch_says_what_is_there_and_why_files_were_left_out(corpora: Path) -> 
     assert result.stderr == ""
 
 
-def test_verbose_names_the_files_on_stderr(corpora: Path) -> None:
+def test_verbose_cites_the_corpus_and_names_the_files_on_stderr(corpora: Path) -> None:
     result = runner.invoke(app, ["-v", "fetch", "quartets", "--corpora", str(corpora)])
-    assert result.stderr.splitlines() == [f"  {left.file}: {left.reason}" for left in LEFT_OUT]
+    about, *left_out = result.stderr.splitlines()
+    assert about.startswith("  String quartets by Haydn, Mozart and Beethoven.")
+    assert left_out == [f"  {left.file}: {left.reason}" for left in LEFT_OUT]
 
 
 def test_fetch_gives_one_json_list(corpora: Path) -> None:

@@ -60,13 +60,19 @@ def test_parse_gives_one_json_object() -> None:
     assert [left["file"] for left in described["left_out"]] == ["text.mid"]
 
 
-@pytest.mark.parametrize("arguments", [["nothere"], ["empty"], ["songs/text.mid"], ["songs", "--tokens", "nix"]])
+@pytest.mark.parametrize("arguments", [["nothere"], ["empty"], ["songs/text.mid"], ["oneills"]])
 def test_what_cannot_be_parsed_is_one_sentence(arguments: list[str]) -> None:
     Path("empty").mkdir()
     result = runner.invoke(app, ["parse", *arguments])
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("Error: ")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("wrong", [["--tokens", "nix"], ["--quantum", "7"]])
+def test_a_wrong_option_is_refused_with_exit_code_2(wrong: list[str]) -> None:
+    result = runner.invoke(app, ["parse", "songs", *wrong])
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
 
 
 def test_every_representation_that_is_offered_exists() -> None:

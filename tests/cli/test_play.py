@@ -41,7 +41,12 @@ def test_play_says_how_it_played(song: Path, player: None) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="the player is a script for POSIX")
 def test_play_gives_one_json_object(song: Path, player: None) -> None:
     result = runner.invoke(app, ["play", str(song), "--engine", "sine", "--json"])
-    assert json.loads(result.stdout) == {"file": str(song), "how": "rendered with sine; played with aplay"}
+    assert json.loads(result.stdout) == [{"file": str(song), "how": "rendered with sine; played with aplay"}]
+
+
+def test_several_files_are_played_one_after_the_other(song: Path, player: None) -> None:
+    result = runner.invoke(app, ["play", str(song), str(song), "--engine", "sine", "-q"])
+    assert result.stdout.count("played with aplay") == 2
 
 
 def test_a_missing_file_is_one_sentence() -> None:

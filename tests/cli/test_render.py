@@ -46,6 +46,15 @@ def test_render_gives_one_json_list() -> None:
     assert row == {"file": str(Path("songs/a.mid")), "out": "x.flac", "engine": "sine"}
 
 
+def test_a_bad_file_does_not_keep_the_others_from_being_rendered() -> None:
+    Path("songs/bad.mid").write_text("no music")
+    result = runner.invoke(app, ["render", "songs/bad.mid", "songs/b.mid", "--engine", "sine", "--json"])
+    bad, good = json.loads(result.stdout)
+    assert (result.exit_code, good["out"]) == (1, str(Path("songs/b.wav")))
+    assert "not a MIDI file" in bad["error"]
+    assert Path("songs/b.wav").exists()
+
+
 def test_nothing_is_overwritten_without_force() -> None:
     Path("songs/b.wav").write_text("mine")
     result = runner.invoke(app, ["render", "songs/a.mid", "songs/b.mid", "--engine", "sine"])

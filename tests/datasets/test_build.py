@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from midigen.corpora.store import Collection, LeftOut, Piece
 from midigen.datasets.build import Dataset, Target, assign_splits, build, load_dataset, prepare
-from midigen.errors import RepresentationError, SourceError
+from midigen.errors import RepresentationError, SourceError, UsageError
 from midigen.formats.midi import write_midi
 from midigen.representations.notes import DRUMS, Notes
 from midigen.representations.voice_grid import VoiceGrid
@@ -263,7 +263,7 @@ def test_to_go_on_from_a_representation_is_another_dataset(songs: Path) -> None:
 
 def test_bad_options_are_refused_before_anything_is_read(tmp_path: Path) -> None:
     for tokens, options in (("notes", {"quantum": 7}), ("grid", {"quantum": 8}), ("runes", {})):
-        with pytest.raises(RepresentationError):
+        with pytest.raises(UsageError):
             prepare(str(tmp_path / "not there"), tmp_path, tokens, options)
 
 

@@ -14,7 +14,7 @@ from midigen.datasets.build import Dataset
 from midigen.errors import UsageError
 from midigen.fields import Field
 from midigen.models.network import Loss, State
-from midigen.models.sequence_model import Head, ModelConfig, SequenceModel, distance, end_and_rest, locked_dropout
+from midigen.models.sequence_model import Head, SequenceModel, distance, end_and_rest, locked_dropout
 from midigen.scores.score import Ints
 from tests import tiny
 
@@ -216,11 +216,6 @@ def test_a_pitch_struck_again_lies_where_it_sounded(tmp_path: Path) -> None:
     assert isinstance(head, Head)
     assert head._position(model, "soprano", context, again).item() == 17
     assert head._position(model, "soprano", context, rest).item() == soprano.axis
-
-
-def test_the_architecture_can_be_rebuilt_from_json(tmp_path: Path) -> None:
-    model = tiny.network(tiny.melodies(tmp_path), replace(tiny.MODEL, cell="gru", tied=True))
-    assert ModelConfig(**model.to_json()) == model.config
 
 
 @torch.inference_mode()

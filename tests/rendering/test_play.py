@@ -43,6 +43,7 @@ def install(folder: Path, name: str, code: str) -> None:
 COPY = "shutil.copy(sys.argv[-1], here + '/heard.wav')"
 
 
+@pytest.mark.fluidsynth
 def test_a_midi_file_is_rendered_and_given_to_the_player(song: Path, programs: Path) -> None:
     install(programs, "aplay", COPY)
     assert play(song) == "rendered with fluidsynth; played with aplay"
@@ -108,7 +109,7 @@ def test_a_player_that_fails_in_silence_gives_its_exit_code(song: Path, programs
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("notes.txt", "give one of .mid, .midi, .wav"),
+        ("notes.txt", "give one of .mid, .midi, .kar, .wav"),
         ("none.mid", "There is no file"),
         ("bad.wav", "is it a sound file"),
     ],

@@ -112,6 +112,7 @@ def test_the_tail_does_not_depend_on_the_tempo(engine: str) -> None:
     assert len(synthesize(fast, engine).samples) == pytest.approx(len(render("a4", engine)), rel=0.05)
 
 
+@pytest.mark.fluidsynth
 def test_dense_chords_do_not_clip() -> None:
     cluster = Score.from_notes([(0, 480, pitch, 127, 0) for pitch in range(30, 90)])
     samples = synthesize(cluster, "fluidsynth").samples
@@ -128,6 +129,7 @@ def test_parts_beyond_the_sixteenth_keep_their_own_sound() -> None:
     assert not np.array_equal(synthesize(piano).samples[:1000], synthesize(alone).samples[:1000])
 
 
+@pytest.mark.fluidsynth
 def test_auto_says_which_engine_ran() -> None:
     audio = synthesize(A4)
     assert (audio.engine, audio.note) == ("fluidsynth", "rendered with fluidsynth")
@@ -202,6 +204,7 @@ def test_a_missing_soundfont_is_an_error(tmp_path: Path) -> None:
         synthesize(A4, soundfont=tmp_path / "none.sf2")
 
 
+@pytest.mark.fluidsynth
 def test_without_the_default_soundfont_one_can_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
     soundfont = _find_soundfont(None)
     monkeypatch.setitem(sys.modules, "pretty_midi", None)
@@ -240,6 +243,7 @@ def test_resampling_keeps_what_44100_hz_can_hold(hertz: int, level: int) -> None
     assert np.abs(samples[200:-200, 0] - expected[200:-200]).max() < 1e-3
 
 
+@pytest.mark.fluidsynth
 @pytest.mark.parametrize("suffix", [*SOUND_SUFFIXES, ".WAV"])
 def test_each_format_can_be_read_back(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / "new folder" / f"a4{suffix}"

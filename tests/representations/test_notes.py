@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from midigen.corpora.store import Piece
-from midigen.errors import RepresentationError
+from midigen.errors import RepresentationError, UsageError
 from midigen.representations.notes import DRUMS, Notes
 from midigen.representations.voice_grid import VoiceGrid
 from midigen.scores.score import Ints, Metre, Part, Score, Tempo
@@ -307,7 +307,7 @@ def test_an_unknown_instrument_becomes_the_nearest_but_never_a_drum() -> None:
     ],
 )
 def test_a_bad_option_is_refused_in_one_sentence(options: dict[str, Any], wrong: str) -> None:
-    with pytest.raises(RepresentationError, match=wrong):
+    with pytest.raises(UsageError, match=wrong):
         Notes.fit([], options)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from midigen.errors import RepresentationError
+from midigen.errors import RepresentationError, UsageError
 from midigen.representations.representation import find_representation, representation_from_json
 
 NAMES = ["notes", "grid"]
@@ -38,7 +38,7 @@ def test_every_representation_comes_back_from_json(name: str) -> None:
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
-    with pytest.raises(RepresentationError, match="no representation called 'chords'; choose one of: notes, grid"):
+    with pytest.raises(UsageError, match="no representation called 'chords'; choose one of: notes, grid"):
         find_representation("chords")
 
 

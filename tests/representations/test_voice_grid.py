@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from midigen.corpora.store import Piece
-from midigen.errors import RepresentationError
+from midigen.errors import RepresentationError, UsageError
 from midigen.representations.grid_plan import (
     AXIS,
     LOWEST,
@@ -308,7 +308,7 @@ def test_a_pick_up_too_long_for_its_bar_is_cut_to_one() -> None:
 
 
 def test_there_are_no_options() -> None:
-    with pytest.raises(RepresentationError, match="The representation grid has no option quantum"):
+    with pytest.raises(UsageError, match="The representation grid has no option quantum"):
         VoiceGrid.fit([], {"quantum": 8})
 
 

@@ -14,7 +14,7 @@ from midigen.errors import RepresentationError, SamplingError, UsageError
 from midigen.sampling.collapse import collapse
 from midigen.sampling.draw import DrawSettings
 from midigen.sampling.generate import Generated, Prompt, Request, generate
-from midigen.scores.score import Part, Score
+from midigen.scores.score import Part, Score, Tempo
 from midigen.scores.time import bar_starts
 from tests import tiny
 
@@ -62,10 +62,11 @@ def test_a_piece_does_not_depend_on_how_many_are_composed(checkpoint: Checkpoint
     assert many[0] != many[1]
 
 
-def test_temperature_zero_is_the_same_whatever_the_seed(notes: Checkpoint) -> None:
+@pytest.mark.parametrize("length", [12, None])
+def test_temperature_zero_is_the_same_whatever_the_seed(notes: Checkpoint, length: int | None) -> None:
     settings = DrawSettings(0.0)
-    first, second = (compose(notes, length=12, settings=settings, seed=seed).scores[0] for seed in (1, 2))
-    assert np.array_equal(first.pitch, second.pitch)
+    first, second = (compose(notes, length=length, settings=settings, seed=seed).scores[0] for seed in (1, 2))
+    assert first == second
 
 
 @pytest.mark.parametrize("bars", [1, 2, 7])
@@ -114,6 +115,26 @@ def test_a_part_of_the_prompt_can_be_taken(notes: Checkpoint) -> None:
     assert len(score) == 9
     assert np.array_equal(score.pitch[:4], prompt.pitch[3:7])
     assert np.array_equal(score.duration[:4], prompt.duration[3:7])
+
+
+def test_a_part_of_the_prompt_keeps_its_place_in_the_bar(notes: Checkpoint) -> None:
+    prompt = tiny.melody(9, 12)
+    (score,) = compose(notes, length=1, prompt=Prompt(prompt, rows=4, skip=3)).scores
+    assert score.onset[0] == prompt.onset[3] % 1920
+    assert np.array_equal(np.diff(score.onset[:4]), np.diff(prompt.onset[3:7]))
+
+
+def test_a_part_of_the_prompt_begins_with_what_is_held(grid: Checkpoint) -> None:
+    prompt = tiny.hymn(5)
+    sounding = {int(p) for o, d, p, *_ in prompt.notes.tolist() if o <= 5 * 120 < o + d}
+    (score,) = compose(grid, length=1, prompt=Prompt(prompt, rows=4, skip=5)).scores
+    assert {int(p) for o, _, p, *_ in score.notes.tolist() if o == 0} == sounding
+
+
+def test_the_tempo_of_the_prompt_goes_on(checkpoint: Checkpoint) -> None:
+    prompt = replace(prompt_for(checkpoint), tempos=(Tempo.from_bpm(0, 140),))
+    assert compose(checkpoint, length=4, prompt=Prompt(prompt)).scores[0].tempos == prompt.tempos
+    assert compose(checkpoint, length=4, prompt=Prompt(prompt), bpm=60.0).scores[0].tempos[0].bpm == 60
 
 
 def test_bars_count_what_follows_the_prompt(checkpoint: Checkpoint) -> None:
@@ -167,7 +188,7 @@ def test_each_column_has_a_temperature_of_its_own(notes: Checkpoint) -> None:
 
 
 def test_a_column_that_the_model_lacks_is_refused(notes: Checkpoint) -> None:
-    with pytest.raises(SamplingError, match="no column loudness; its columns are: pitch, step, duration"):
+    with pytest.raises(UsageError, match="no column loudness; its columns are: pitch, step, duration"):
         compose(notes, settings=DrawSettings(1.0, {"loudness": 1.0}))
 
 
