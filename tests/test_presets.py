@@ -19,5 +19,5 @@ def test_every_representation_has_a_preset_of_its_own_name(tokens: str) -> None:
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match="no preset called 'opera'; choose one of: grid, notes"):
+    with pytest.raises(UsageError, match="no preset called 'opera'; choose one of: grid, grid-large, notes"):
         find_preset("opera")

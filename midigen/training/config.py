@@ -41,18 +41,11 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.epochs is None and self.minutes is None:
             raise UsageError("Training needs a number of epochs or of minutes.")
-        positive = {
-            "--epochs": self.epochs,
-            "--minutes": self.minutes,
-            "--batch-size": self.batch_size,
-            "The sequence length": self.sequence_length,
-            "--learning-rate": self.learning_rate,
-            "--clip": self.clip,
-            "--patience": self.patience,
-        }
-        for option, value in positive.items():
+        positive = ("epochs", "minutes", "batch_size", "sequence_length", "learning_rate", "clip", "patience")
+        for name in positive:
+            value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
-                raise UsageError(f"{option} must be above 0, not {value}.")
+                raise UsageError(f"The {name.replace('_', ' ')} must be above 0, not {value}.")
 
     def rate(self, progress: float) -> float:
         """Return the learning rate as a share of the highest at a share of the budget: a rise, then half a cosine."""

@@ -32,7 +32,7 @@ def test_the_first_batch_has_a_rate_already() -> None:
 )
 @pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
 def test_values_out_of_range_are_refused(option: str, value: float) -> None:
-    with pytest.raises(UsageError, match=f"--{option.replace('_', '-')} must be above 0"):
+    with pytest.raises(UsageError, match=f"The {option.replace('_', ' ')} must be above 0"):
         TrainConfig(**{option: value})  # type: ignore[arg-type]
 
 
