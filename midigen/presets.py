@@ -35,7 +35,7 @@ PRESETS = {
     ),
     "notes": Preset(
         "notes",
-        ModelConfig(layers=2, hidden_size=256, head_size=192, dropout=0.3),
+        ModelConfig(layers=2, hidden_size=256, head_size=192, dropout=0.5),
         TrainConfig(minutes=10, batch_size=16, sequence_length=128, weight_decay=0.1),
         "ours: streams with carried state",
     ),
