@@ -130,10 +130,6 @@ def _fit(fabric: Fabric, job: Job, reporter: Reporter) -> Outcome:
     because = requests[0] if requests else because
     parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
     history = progress.history if fabric.world_size == 1 else []
-    if fabric.world_size > 1:
-        # A process that ends while threads of its group still run is aborted.
-        fabric.barrier()
-        torch.distributed.destroy_process_group()
     return Outcome(history, progress.best_epoch, parameters, progress.seconds, because)
 
 
