@@ -19,7 +19,8 @@ from midigen.datasets.batches import batches
 from midigen.datasets.build import Dataset
 from midigen.errors import TrainingError
 from midigen.evaluation.likelihood import nll_per_note, total_loss
-from midigen.training.loop import Hardware, train
+from midigen.training.job import Job
+from midigen.training.loop import Hardware, Outcome, train
 from midigen.training.optimizers import OPTIMIZERS
 from tests import tiny
 
@@ -259,13 +260,24 @@ def test_a_run_folder_that_someone_deletes_is_made_again(tmp_path: Path, data: D
     assert load_checkpoint(find_checkpoint("run", tmp_path)).folder.name == "epoch-0003"
 
 
+def in_two_processes(job: Job, attempts: int = 4) -> Outcome:
+    """Train in two processes; gloo's threads now and then abort one (SIGABRT) that has done all its work."""
+    for attempt in range(attempts):
+        try:
+            return train(job, Hardware("cpu", devices=2), tiny.Listener())
+        except TrainingError as error:
+            if "SIGABRT" not in str(error) or attempt == attempts - 1:
+                raise
+    raise AssertionError
+
+
 @LENGTHS
 def test_two_processes_learn_what_one_does(tmp_path: Path, sequence_length: int | None) -> None:
     # Three training pieces in batches of two: the second process finds nothing in the last batch, nor to validate.
     data, model = tiny.melodies(tmp_path, 4), replace(tiny.MODEL, dropout=0.0)
     jobs = [tiny.job(tmp_path, data, model, name, sequence_length=sequence_length) for name in ("one", "two")]
     one = tiny.run(jobs[0])
-    two = train(jobs[1], Hardware("cpu", devices=2), tiny.Listener())
+    two = in_two_processes(jobs[1])
     expected = weights(tmp_path / "one")
     for name, weight in weights(tmp_path / "two").items():
         torch.testing.assert_close(weight, expected[name], rtol=1e-5, atol=1e-5)
