@@ -6,8 +6,10 @@ All that is random in a batch (dropout, blanks) follows from the seed and the nu
 
 from __future__ import annotations
 
+import atexit
 import logging
 import math
+import os
 import signal
 import threading
 import time
@@ -93,8 +95,8 @@ def train(job: Job, hardware: Hardware, reporter: Reporter) -> Outcome:
             )
     except (ValueError, RuntimeError, MisconfigurationException) as error:
         raise TrainingError(f"Cannot train on {hardware.devices} x {hardware.device}: {error}") from error
-    if hardware.precision == "16-mixed" and fabric.device.type == "cpu":
-        raise TrainingError("A CPU cannot train with --precision 16: use 32 or bf16.")
+    if fabric.device.type == "cpu":
+        _require_precision_of_cpu(hardware.precision)
     try:
         # Fabric looks into arguments, and refuses frozen dataclasses; a partial keeps them from it.
         outcome: Outcome = fabric.launch(partial(_fit, job=job, reporter=reporter))
@@ -106,6 +108,15 @@ def train(job: Job, hardware: Hardware, reporter: Reporter) -> Outcome:
         saved = read_trainer(find_checkpoint(job.name, job.folder.parent, "last"))
         outcome = outcome._replace(history=saved["progress"]["history"])
     return outcome
+
+
+def _require_precision_of_cpu(precision: str) -> None:
+    """Refuse what oneDNN's recurrent layers cannot compute on this processor (bf16 asks for AVX-512 or better)."""
+    if precision == "16-mixed":
+        raise TrainingError("A CPU cannot train with --precision 16: use 32 or bf16.")
+    mkldnn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if precision == "bf16-mixed" and mkldnn and not torch.ops.mkldnn._is_mkldnn_bf16_supported():  # noqa: SLF001
+        raise TrainingError("This CPU cannot train with --precision bf16: use 32.")
 
 
 def _fit(fabric: Fabric, job: Job, reporter: Reporter) -> Outcome:
@@ -126,6 +137,10 @@ def _fit(fabric: Fabric, job: Job, reporter: Reporter) -> Outcome:
             if progress.epoch - progress.best_epoch >= patience:
                 because = f"no better validation loss for {patience} epochs"
                 break
+    if fabric.world_size > 1:
+        # The last to be registered is the first to run: it ends this process before gloo's threads, which nobody
+        # joins, can abort it while the interpreter is taken apart.
+        atexit.register(os._exit, 0)
     # A request may also have come while the last epoch was validated and saved.
     because = requests[0] if requests else because
     parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
