@@ -18,6 +18,7 @@ from midigen.cli import options
 from midigen.cli.console import Console
 from midigen.cli.fetch import fetch
 from midigen.cli.generate import generate
+from midigen.cli.info import info
 from midigen.cli.parse import parse
 from midigen.cli.play import play
 from midigen.cli.render import render
@@ -85,6 +86,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(fetch)
+app.command()(info)
 app.command()(parse)
 app.command()(train)
 app.command()(generate)

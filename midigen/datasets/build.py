@@ -35,7 +35,8 @@ from midigen.representations.representation import (
     find_representation,
     representation_from_json,
 )
-from midigen.scores.score import Ints, Score
+from midigen.scores.score import Ints
+from midigen.scores.statistics import shape
 
 SPLITS = ("train", "valid", "test")
 HELD_OUT_SHARE = 0.1
@@ -224,26 +225,18 @@ def assign_splits(pieces: Sequence[Piece]) -> list[str]:
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for index, piece in enumerate(pieces):
-        groups[_shape(piece.score)].append(index)
+        groups[shape(piece.score)].append(index)
     split_of: dict[str, str] = {}
-    for shape, members in groups.items():
+    for form, members in groups.items():
         given = {pieces[index].split for index in members} - {None}
         if given:
-            split_of[shape] = max((str(split) for split in given), key=SPLITS.index)
-    free = sorted(shape for shape in groups if shape not in split_of)
+            split_of[form] = max((str(split) for split in given), key=SPLITS.index)
+    free = sorted(form for form in groups if form not in split_of)
     held_out = max(1, round(len(free) * HELD_OUT_SHARE))
     # A corpus with a split of its own has its held-out pieces already.
     choices = ["valid"] * held_out + ["test"] * held_out if not split_of else []
-    for rank, shape in enumerate(free):
+    for rank, form in enumerate(free):
         spare = len(free) - 1 - rank
-        split_of[shape] = choices[rank] if rank < len(choices) and spare > 0 else "train"
-    by_index = {index: split_of[shape] for shape, members in groups.items() for index in members}
+        split_of[form] = choices[rank] if rank < len(choices) and spare > 0 else "train"
+    by_index = {index: split_of[form] for form, members in groups.items() for index in members}
     return [by_index[index] for index in range(len(pieces))]
-
-
-def _shape(score: Score) -> str:
-    """Return a hash that two scores share when they are equal up to a shift in time and of all pitches but drums."""
-    is_drum = np.array([part.is_drum for part in score.parts])[score.part]
-    pitch = score.pitch - np.where(is_drum, 0, score.pitch[~is_drum].min(initial=127))
-    notes = np.stack([score.onset - score.onset[:1], is_drum, pitch, score.duration], axis=1)
-    return hashlib.sha256(notes[np.lexsort(notes.T[::-1])].tobytes()).hexdigest()
