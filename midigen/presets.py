@@ -39,6 +39,12 @@ PRESETS = {
         TrainConfig(minutes=10, batch_size=16, sequence_length=128, weight_decay=0.1),
         "ours: streams with carried state",
     ),
+    "chords": Preset(
+        "chords",
+        ModelConfig(layers=2, hidden_size=256, head_size=192, dropout=0.5),
+        TrainConfig(minutes=10, batch_size=16, sequence_length=128, weight_decay=0.1),
+        "ours: as notes",
+    ),
 }
 
 

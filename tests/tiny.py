@@ -68,6 +68,12 @@ def melodies(folder: Path, count: int = 6, *, velocities: bool = False) -> Datas
     return dataset(folder, scores, splits="t" * (count - 1) + "v")
 
 
+def chords(folder: Path, count: int = 4) -> Dataset:
+    """Build a dataset of chord tokens: the four voices of hymns in one part; the last one is held out."""
+    scores = [replace(score, part=0 * score.part) for score in map(hymn, range(count))]
+    return dataset(folder, scores, "chords", "t" * (count - 1) + "v")
+
+
 def hymns(folder: Path, count: int = 4) -> Dataset:
     """Build a dataset for the grid; the last one is held out."""
     return dataset(folder, [hymn(seed) for seed in range(count)], "grid", "t" * (count - 1) + "v")

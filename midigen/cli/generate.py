@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,6 +13,7 @@ from midigen.cli.console import Console, refuse_to_overwrite, shown
 from midigen.errors import UsageError
 
 if TYPE_CHECKING:
+    from midigen.checkpoints.run import Checkpoint
     from midigen.sampling.draw import DrawSettings
     from midigen.sampling.generate import Generated, Prompt, Request
     from midigen.scores.score import Score
@@ -51,6 +53,10 @@ def generate(
     program: Annotated[
         int | None, typer.Option(metavar="N", help="General MIDI instrument, 0 to 127, for all parts.")
     ] = None,
+    offset: Annotated[
+        Literal["0.25", "0.5", "sampled"] | None,
+        typer.Option(help="Chord tokens: quarters from one to the next; sampled as in the corpus; 0.5 by default."),
+    ] = None,
     tempo: Annotated[float | None, typer.Option(metavar="X", help="Quarters a minute.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="PATH", help="File for one piece, folder for several.")] = None,
     wav: Annotated[bool, typer.Option("--wav/--no-wav", help="Write sound beside the MIDI file.")] = True,
@@ -79,6 +85,8 @@ def generate(
         program=program,
     )
     checkpoint = load_checkpoint(find_checkpoint(model, checkpoints))
+    if offset is not None:
+        checkpoint = _at_offset(checkpoint, offset)
     targets = _targets(out, checkpoint.name, request)
     sounds = [target.with_suffix(".wav") for target in targets if wav]
     refuse_to_overwrite([*targets, *sounds], force=force)
@@ -131,6 +139,15 @@ def _settings(temperature: str, top_k: int | None, top_p: float | None, min_p: f
         wanted = "a number such as 0.8, or one for each column: pitch=0.8,duration=1.0"
         raise UsageError(f"--temperature takes {wanted}; not {temperature!r}.") from None
     return DrawSettings(common, by_column, top_k, top_p, min_p)
+
+
+def _at_offset(checkpoint: Checkpoint, offset: str) -> Checkpoint:
+    """Return the checkpoint with another time from one chord token to the next."""
+    from midigen.representations.chords import Chords
+
+    if not isinstance(checkpoint.representation, Chords):
+        raise UsageError(f"--offset is for chord tokens; {checkpoint.name} is a model for another representation.")
+    return replace(checkpoint, representation=replace(checkpoint.representation, offset=offset))
 
 
 def _prompt(file: Path | None, notes: int | None, skip: int, *, is_in_output: bool) -> Prompt | None:

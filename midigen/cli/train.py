@@ -38,7 +38,8 @@ def train(
     quantum: options.Quantum = None,
     clock: options.Clock = None,
     preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Recipe: grid, grid-large or notes; by default as the tokens.")
+        str | None,
+        typer.Option(metavar="NAME", help="Recipe: grid, grid-large, notes or chords; by default as the tokens."),
     ] = None,
     model: Annotated[Literal["lstm", "gru"] | None, typer.Option(help="Kind of recurrent layers.")] = None,
     layers: Annotated[int | None, typer.Option(metavar="N", help="Number of recurrent layers.")] = None,
@@ -272,7 +273,7 @@ def _report(console: Console, job: Job, outcome: Outcome) -> None:
             ],
         )
         unit = job.dataset.representation.note_unit
-        console.note(f"Losses are in nats a {unit}; the curves are in {shown(job.folder / 'curves.png')}.")
+        console.note(f"Losses are in nats per {unit}; the curves are in {shown(job.folder / 'curves.png')}.")
     if outcome.stopped_because in (INTERRUPTED, TERMINATED):
         console.note(f"Saved. {_way_on(job)}")
         raise typer.Exit(130 if outcome.stopped_because == INTERRUPTED else 143)

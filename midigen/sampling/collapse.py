@@ -11,7 +11,7 @@ ENOUGH_NOTES = 16
 LOOP_NOTES, LONGEST_LOOP = 32, 4
 
 
-def collapse(score: Score) -> list[str]:
+def collapse(score: Score, *, durations_are_drawn: bool = True) -> list[str]:
     """Return one sentence for each sign, with what to change; none for music that goes on."""
     if not len(score):
         return ["It is silent: raise the temperature or train longer."]
@@ -22,7 +22,7 @@ def collapse(score: Score) -> list[str]:
         signs.append("It is one pitch, over and over: raise the temperature or train longer.")
     elif _loops(score):
         signs.append("It ends in a loop of a few notes: raise the temperature or --top-k.")
-    if len(np.unique(score.duration)) == 1:
+    if durations_are_drawn and len(np.unique(score.duration)) == 1:
         signs.append("All notes have one duration: raise the temperature (for example duration=1.2) or train longer.")
     return signs
 

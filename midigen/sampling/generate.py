@@ -103,7 +103,9 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
         if request.prompt is not None and not request.prompt.is_in_output:
             score = _without_prompt(representation, lane, score)
         scores.append(_finish(score, request, representation))
-    warnings = tuple(tuple(collapse(score)) for score in scores)
+    # Chord tokens have an offset in place of durations.
+    are_drawn = "offset" not in representation.options
+    warnings = tuple(tuple(collapse(score, durations_are_drawn=are_drawn)) for score in scores)
     return Generated(tuple(scores), warnings, sum(len(lane.rows) - len(given) for lane in lanes), seconds)
 
 

@@ -5,6 +5,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -142,6 +143,13 @@ def test_a_column_has_a_temperature_of_its_own() -> None:
     assert len(set(read_midi(Path("a.mid")).duration.tolist())) < 12
 
 
+def test_chord_tokens_follow_each_other_at_the_offset(tmp_path: Path) -> None:
+    tiny.trained(tmp_path, tiny.chords(tmp_path / "data"), epochs=1)
+    for offset, ticks in (("0.25", 120), ("0.5", 240)):
+        assert quick("run", "--checkpoints", tmp_path, "--out", f"{offset}.mid", "--offset", offset).exit_code == 0
+        assert set(np.diff(read_midi(Path(f"{offset}.mid")).onset).tolist()) <= {0, ticks}
+
+
 def test_what_is_odd_is_said_on_stderr_and_in_json() -> None:
     arguments = ("dull", "--no-wav", "--length", 20, "--temperature", 0, "--out", "a.mid")
     plain, document = generate(*arguments), json.loads(generate(*arguments, "--force", "--json").stdout)
@@ -168,6 +176,7 @@ def test_what_is_odd_is_said_on_stderr_and_in_json() -> None:
         (["--out", "song.wav"], "must end in .mid, or be a folder"),
         (["--out", "song.mid", "--count", "2"], "is a file, but several pieces need a folder"),
         (["--out", "text", "--count", "2"], "is a file, but several pieces need a folder"),
+        (["--offset", "0.25"], "--offset is for chord tokens; tunes is a model for another representation"),
         (["--prompt-notes", "4"], "need a --prompt"),
         (["--prompt-skip", "4"], "need a --prompt"),
         (["--without-prompt"], "need a --prompt"),

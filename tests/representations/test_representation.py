@@ -8,7 +8,7 @@ import pytest
 from midigen.errors import RepresentationError, UsageError
 from midigen.representations.representation import find_representation, representation_from_json
 
-NAMES = ["notes", "grid"]
+NAMES = ["notes", "chords", "grid"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -38,8 +38,8 @@ def test_every_representation_comes_back_from_json(name: str) -> None:
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match="no representation called 'chords'; choose one of: notes, grid"):
-        find_representation("chords")
+    with pytest.raises(UsageError, match="no representation called 'tablature'; choose one of: notes, chords, grid"):
+        find_representation("tablature")
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,7 @@ def test_an_unknown_name_is_answered_with_those_there_are() -> None:
         None,
         {"name": "grid"},
         {"name": "notes"},
+        {"name": "chords"},
         {"name": "notes", "programs": 1, "bars": [3]},
         {"name": "notes", "programs": [0], "bars": [32], "surprise": 1},
         {"name": "grid", "ranges": [[0]], "plans": [], "bpm": 80},

@@ -31,6 +31,10 @@ def test_one_duration_is_named() -> None:
     assert "one duration" in sign
 
 
+def test_one_duration_is_no_sign_where_none_is_drawn() -> None:
+    assert collapse(replace(tiny.melody(0, 40), duration=np.full(40, 240)), durations_are_drawn=False) == []
+
+
 @pytest.mark.parametrize("period", [2, 3, 4])
 def test_a_loop_at_the_end_is_named(period: int) -> None:
     beginning, loop = tiny.melody(0, 20), list(range(60, 60 + period)) * 16

@@ -12,9 +12,9 @@ from midigen.sampling.stepper import Stepper
 from tests import tiny
 
 
-@pytest.fixture(params=["notes", "grid"])
+@pytest.fixture(params=["melodies", "chords", "hymns"])
 def data(request: pytest.FixtureRequest, tmp_path: Path) -> Dataset:
-    return tiny.melodies(tmp_path) if request.param == "notes" else tiny.hymns(tmp_path)
+    return getattr(tiny, request.param)(tmp_path)  # type: ignore[no-any-return]
 
 
 @pytest.fixture(params=["lstm", "gru"])
