@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from midigen import __version__
 from midigen.cli import options
+from midigen.cli.check import check
 from midigen.cli.console import Console
 from midigen.cli.fetch import fetch
 from midigen.cli.generate import generate
@@ -92,6 +93,7 @@ app.command()(train)
 app.command()(generate)
 app.command()(render)
 app.command()(play)
+app.command()(check)
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001  # Typer's form

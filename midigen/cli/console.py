@@ -91,7 +91,10 @@ class Console:
         from tqdm import tqdm
 
         is_shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not self.quiet
-        with tqdm(desc=label, unit=unit, leave=False, dynamic_ncols=True, disable=not is_shown) as bar:
+        scale = unit == "B"
+        with tqdm(
+            desc=label, unit=unit, unit_scale=scale, leave=False, dynamic_ncols=True, disable=not is_shown
+        ) as bar:
 
             def update(done: int, total: int) -> None:
                 if bar.total != total:

@@ -41,7 +41,7 @@ def generate(
     count: Annotated[int, typer.Option(metavar="N", help="Number of pieces.")] = 1,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Makes a piece repeatable; random by default.")] = None,
     prompt: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Go on from this piece (MIDI, MusicXML or kern).")
+        Path | None, typer.Option(metavar="FILE", help="Go on from this piece (MIDI, MusicXML, kern, ABC).")
     ] = None,
     prompt_notes: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Notes (grid: sixteenths) to take from it; all by default.")

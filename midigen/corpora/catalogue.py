@@ -1,47 +1,28 @@
 """Catalogue: one table of the corpora that midigen knows by name.
 
-A record says what a corpus is and where its files lie; nothing here opens a file. All of today's corpora are read from
-the user's own installation of music21, so nothing of that collection is copied into this package.
+A record says what a corpus is and where its files lie; nothing here opens a file. The corpora below are read from the
+user's own installation of music21, so nothing of that collection is copied into this package; those that come by
+network stand in ``notated_corpora.py`` and ``midi_corpora.py``.
 """
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 
+from midigen.corpora.corpus import Corpus
+from midigen.corpora.midi_corpora import MIDI_CORPORA
+from midigen.corpora.notated_corpora import NOTATED_CORPORA
 from midigen.errors import SourceError
 
-
-@dataclass(frozen=True)
-class Corpus:
-    """One corpus."""
-
-    name: str
-    title: str
-    format: str
-    """Of its files: "musicxml" or "abc"."""
-    pieces: int
-    """That are kept after reading; for ABC the number of tunes in the files."""
-    bytes: int
-    """Size of its files on disk."""
-    licence: str
-    citation: str
-    representation: str
-    """Name of the representation that suits it best."""
-    patterns: tuple[str, ...]
-    """Globs of its files inside music21's collection."""
-    split: str | None = None
-    """JSON file beside this module with the names of the pieces for validation and test; all others train."""
-    voices: tuple[str, str, str, str] | None = None
-    """If given, only pieces with exactly these parts in this order are kept."""
-
+# The type of a record is looked for here.
+__all__ = ["CATALOGUE", "DEFAULT_CORPUS", "Corpus", "find_corpus", "unknown_corpus"]
 
 _MUSIC21 = (
     "M. S. Cuthbert and C. Ariza: music21: A Toolkit for Computer-Aided Musicology and Symbolic Music Data. ISMIR 2010"
 )
 _TERMS = "the encodings come with music21 by their makers' permission and are not midigen's to relicense"
 
-_CORPORA = (
+_BUNDLED = (
     Corpus(
         name="bach-chorales",
         title="Chorales in four voices by Johann Sebastian Bach",
@@ -79,22 +60,22 @@ _CORPORA = (
         name="ryans-mammoth",
         title="Fiddle tunes of Ryan's Mammoth Collection, Boston 1883",
         format="abc",
-        pieces=1_059,
+        pieces=1_046,
         bytes=438_823,
         licence=f"tunes in the public domain; {_TERMS}; the contributors (Ray Davies and others) name no licence",
         citation=f"Ryan's Mammoth Collection, 1883. {_MUSIC21}",
-        representation="abc",
+        representation="notes",
         patterns=("ryansMammoth/*.abc",),
     ),
     Corpus(
         name="oneills",
         title="Irish tunes of O'Neill's Music of Ireland, Chicago 1903",
         format="abc",
-        pieces=2_009,
+        pieces=2_007,
         bytes=781_984,
         licence=f"tunes in the public domain; {_TERMS}; the transcribers are named in the files, without a licence",
         citation=f"F. O'Neill: Music of Ireland, 1903. {_MUSIC21}",
-        representation="abc",
+        representation="notes",
         patterns=("oneills1850/*.abc",),
     ),
     Corpus(
@@ -105,12 +86,12 @@ _CORPORA = (
         bytes=422_263,
         licence=f"tunes in the public domain; {_TERMS}; transcribed by Jack Campin in 2009, without a licence",
         citation=f"J. Aird: A Selection of Scotch, English, Irish and Foreign Airs, from 1778. {_MUSIC21}",
-        representation="abc",
+        representation="notes",
         patterns=("airdsAirs/*.abc",),
     ),
 )
 
-CATALOGUE: dict[str, Corpus] = {corpus.name: corpus for corpus in _CORPORA}
+CATALOGUE: dict[str, Corpus] = {corpus.name: corpus for corpus in (*_BUNDLED, *NOTATED_CORPORA, *MIDI_CORPORA)}
 DEFAULT_CORPUS = "bach-chorales"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 import textwrap
 import time
 from collections import Counter
@@ -12,19 +13,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from filelock import FileLock
 
 from midigen.corpora.bundled import bundled_files
 from midigen.corpora.catalogue import CATALOGUE, Corpus, find_corpus
+from midigen.corpora.extract import MAX_MEMBERS
+from midigen.corpora.files import bring, downloaded, unpack
 from midigen.corpora.store import Collection, LeftOut, Piece, load_pieces, save_pieces
 from midigen.errors import MidigenError, SourceError
-from midigen.formats.reading import FILE_TIMEOUT_SECONDS, NEEDS_WORKER, read_piece
+from midigen.formats.abc_notation import read_tune, read_tunes
+from midigen.formats.jsb_json import read_voices
+from midigen.formats.reading import ABC_SUFFIX, FILE_TIMEOUT_SECONDS, NEEDS_WORKER, read_piece
 from midigen.formats.workers import map_in_workers
 from midigen.scores.score import Score
 
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 Progress = Callable[[int, int], None]
-"""Called with the number of files done and of all files."""
+"""Called with the number of files (of bytes for a download) done and of all."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +44,49 @@ class Fetched:
     path: Path
     seconds: float
     left_out: tuple[LeftOut, ...]
+    unread: str | None = None
+    """Why the files were brought but not read."""
 
 
 def no_progress(_done: int, _total: int) -> None:
     """Say nothing."""
 
 
-def fetch(name: str, corpora: Path, progress: Progress = no_progress) -> Fetched:
-    """Read a corpus of the catalogue into ``corpora/<name>``, if it is not there yet.
+def fetch(
+    name: str,
+    corpora: Path,
+    progress: Progress = no_progress,
+    *,
+    given: str | None = None,
+    unverified: bool = False,
+    transfer: Progress = no_progress,
+) -> Fetched:
+    """Bring a corpus of the catalogue into ``corpora/<name>`` and read it, if it is not there yet.
+
+    Args:
+        name: of the corpus.
+        corpora: the working folder.
+        progress: of the reading, in files.
+        given: a file, folder or address to take instead of what the catalogue names, for a corpus that is downloaded.
+        unverified: take a file for which no checksum is known.
+        transfer: progress of the download, in bytes.
 
     Raises:
-        SourceError: there is no such corpus, its format is not read yet, or its files are missing.
+        SourceError: there is no such corpus, its files cannot be had or read, or ``corpora`` not be written.
     """
     started = time.perf_counter()
-    collection = fetch_corpus(find_corpus(name), corpora, progress)
+    corpus, folder = find_corpus(name), corpora / name
+    if corpus.downloads:
+        try:
+            bring(corpus, folder, given, unverified=unverified, progress=transfer)
+        except OSError as error:
+            raise SourceError(f"{folder} cannot be written ({error}); choose another folder", file=folder) from error
+        unread = unread_reason(corpus)
+        if unread is not None:
+            return Fetched(name, 0, folder / "files", time.perf_counter() - started, (), unread)
+    elif given is not None:
+        raise SourceError(f"{name} comes with music21 and is not downloaded: leave --from out", file=given)
+    collection = fetch_corpus(corpus, corpora, progress)
     seconds = time.perf_counter() - started
     return Fetched(name, len(collection.pieces), collection.path, seconds, collection.left_out)
 
@@ -95,10 +132,17 @@ def fetch_corpus(corpus: Corpus, corpora: Path, progress: Progress = no_progress
 
 
 def require_readable(corpus: Corpus) -> None:
-    """Raise a SourceError for a corpus whose format is not read yet."""
-    if corpus.format == "abc":
-        readable = ", ".join(known.name for known in CATALOGUE.values() if known.format != "abc")
-        raise SourceError(f"ABC collections are listed but not read yet; what can be fetched: {readable}", corpus.name)
+    """Raise a SourceError for a corpus that is not read yet."""
+    reason = unread_reason(corpus)
+    if reason is not None:
+        raise SourceError(f"{corpus.name} is not read: {reason}", corpus.name)
+
+
+def unread_reason(corpus: Corpus) -> str | None:
+    """Say why a corpus is in the catalogue but cannot be read; None if it can."""
+    if (corpus.pieces or 0) > MAX_MEMBERS:
+        return f"an archive of more than {MAX_MEMBERS:,} files is not unpacked: do it by hand and name the folder"
+    return None
 
 
 def _stored(folder: Path) -> Collection | None:
@@ -109,19 +153,36 @@ def _stored(folder: Path) -> Collection | None:
 
 
 def _read_corpus(corpus: Corpus, folder: Path, progress: Progress) -> Collection:
-    paths = bundled_files(corpus)
-    root = os.path.commonpath([path.parent for path in paths])
-    pieces, left_out = read_files({path.relative_to(root).as_posix(): path for path in paths}, progress)
+    pieces, left_out = _read_files_of(corpus, folder, progress)
     splits = _splits(corpus)
     kept = []
     for piece in pieces:
         misfit = _misfit(piece.score, corpus.voices)
         if misfit is None:
-            kept.append(replace(piece, split=splits.get(piece.name, "train") if splits else None))
+            kept.append(replace(piece, split=splits.get(piece.name, "train")) if splits else piece)
         else:
             left_out.append(LeftOut(piece.file, misfit))
     require_pieces(corpus.name, kept, left_out)
     return Collection(corpus.name, tuple(kept), tuple(sorted(left_out, key=lambda item: item.file)), corpus, folder)
+
+
+def _read_files_of(corpus: Corpus, folder: Path, progress: Progress) -> tuple[list[Piece], list[LeftOut]]:
+    if corpus.format == "json":
+        return [piece for path in downloaded(corpus, folder) for piece in _read_voices(path)], []
+    if corpus.downloads:
+        with tempfile.TemporaryDirectory() as scratch:
+            files, refused = unpack(corpus, folder, Path(scratch))
+            pieces, left_out = read_files(files, progress)
+            return pieces, [*left_out, *(LeftOut(*item) for item in refused)]
+    paths = bundled_files(corpus)
+    root = os.path.commonpath([path.parent for path in paths])
+    return read_files({path.relative_to(root).as_posix(): path for path in paths}, progress)
+
+
+def _read_voices(path: Path) -> Iterator[Piece]:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    for split, number, score in read_voices(path):
+        yield Piece(f"{split}/{number:03}", score, path.name, digest, split)
 
 
 def _splits(corpus: Corpus) -> dict[str, str]:
@@ -155,22 +216,24 @@ def require_pieces(name: str, pieces: Sequence[Piece], left_out: Sequence[LeftOu
 def read_files(files: Mapping[str, Path], progress: Progress = no_progress) -> tuple[list[Piece], list[LeftOut]]:
     """Read files, given by the paths that they are called by, in their order and without copies of one file."""
     digests, reasons = _screen(files)
-    scores: dict[str, Score] = {}
-    done = len(reasons)
-    progress(done, len(files))
-    for label, result in _read_scores({label: path for label, path in files.items() if label not in reasons}):
+    scores: dict[str, dict[str, Score]] = {}
+    finished = set(reasons)
+    progress(len(finished), len(files))
+    for label, place, result in _read_scores({label: path for label, path in files.items() if label not in reasons}):
         if isinstance(result, Score):
-            scores[label] = result
+            scores.setdefault(label, {})[place] = result
         else:
-            reasons[label] = str(result).removeprefix(str(files[label])).lstrip(" :")
-        done += 1
-        progress(done, len(files))
+            reasons[label + place] = str(result).removeprefix(str(files[label])).lstrip(" :")
+        finished.add(label)
+        progress(len(finished), len(files))
     pieces: dict[str, Piece] = {}
     for label in (label for label in files if label in scores):
         stem = str(PurePosixPath(label).with_suffix(""))
-        name = label if stem in pieces else stem
-        pieces[name] = Piece(name, scores[label], label, digests[label])
-    return list(pieces.values()), [LeftOut(label, reasons[label]) for label in files if label in reasons]
+        first = next(iter(scores[label]))
+        name = label if stem + first in pieces else stem
+        for place, score in scores[label].items():
+            pieces[name + place] = Piece(name + place, score, label, digests[label])
+    return list(pieces.values()), [LeftOut(*item) for item in sorted(reasons.items())]
 
 
 def _screen(files: Mapping[str, Path]) -> tuple[dict[str, str], dict[str, str]]:
@@ -188,19 +251,39 @@ def _screen(files: Mapping[str, Path]) -> tuple[dict[str, str], dict[str, str]]:
         digests[label] = digest
         if first.setdefault(digest, label) != label:
             reasons[label] = f"the same file as {first[digest]}"
-        elif path.suffix.lower() == ".abc":
-            reasons[label] = "ABC is not read yet"
     return digests, reasons
 
 
-def _read_scores(files: Mapping[str, Path]) -> Iterator[tuple[str, Score | MidigenError]]:
-    """Read what is fast here and the rest in worker processes, as it comes."""
-    is_slow = {label: path.suffix.lower() in NEEDS_WORKER for label, path in files.items()}
-    slow = [label for label in files if is_slow[label]]
-    for label in (label for label in files if not is_slow[label]):
-        try:
-            yield label, read_piece(files[label])
-        except MidigenError as error:
-            yield label, error
+def _read_scores(files: Mapping[str, Path]) -> Iterator[tuple[str, str, Score | MidigenError]]:
+    """Read what is fast here and the rest in worker processes, as it comes.
+
+    Yields the label of a file, the place in it (":" and a line for ABC, which may hold many tunes, else "") and what
+    came of it.
+    """
+    slow = []
+    for label, path in files.items():
+        suffix = path.suffix.lower()
+        if suffix in NEEDS_WORKER:
+            slow.append(label)
+        elif suffix == ABC_SUFFIX:
+            yield from ((label, place, result) for place, result in _read_tunes(path))
+        else:
+            yield label, "", _result(read_piece, path)
     for index, result in map_in_workers(read_piece, [files[label] for label in slow], FILE_TIMEOUT_SECONDS):
-        yield slow[index], result
+        yield slow[index], "", result
+
+
+def _read_tunes(path: Path) -> Iterator[tuple[str, Score | MidigenError]]:
+    tunes = _result(read_tunes, path)
+    if isinstance(tunes, MidigenError):
+        yield "", tunes
+        return
+    for tune in tunes:
+        yield f":{tune.line}", _result(read_tune, tune)
+
+
+def _result(function: Callable[[Given], Made], given: Given) -> Made | MidigenError:
+    try:
+        return function(given)
+    except MidigenError as error:
+        return error

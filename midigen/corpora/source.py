@@ -20,8 +20,6 @@ from midigen.formats.reading import SUFFIXES
 # The types of what is read are looked for here; the store below needs them too.
 __all__ = ["Collection", "LeftOut", "Piece", "fingerprint", "read_source", "source_folder"]
 
-_LISTED = SUFFIXES | {".abc"}
-
 
 def read_source(source: str, corpora: Path, progress: Progress = no_progress) -> Collection:
     """Read all pieces of a source.
@@ -47,7 +45,7 @@ def read_source(source: str, corpora: Path, progress: Progress = no_progress) ->
     if path.is_file() and is_archive(path):
         with tempfile.TemporaryDirectory() as scratch:
             unpacked = Path(scratch) / "unpacked"
-            refused = [LeftOut(*item) for item in extract(path, unpacked, _LISTED)]
+            refused = [LeftOut(*item) for item in extract(path, unpacked, SUFFIXES)]
             return _read_path(path, unpacked, refused, progress)
     return _read_path(path, path, [], progress)
 
@@ -107,13 +105,13 @@ def _read_path(path: Path, root: Path, refused: list[LeftOut], progress: Progres
 def _walk(root: Path) -> tuple[dict[str, Path], list[LeftOut]]:
     """List the files of the kinds we know by their paths below ``root``, sorted, and the folders that are closed."""
     if root.is_file():
-        return ({root.name: root} if root.suffix.lower() in _LISTED or is_archive(root) else {}), []
+        return ({root.name: root} if root.suffix.lower() in SUFFIXES or is_archive(root) else {}), []
     errors: list[OSError] = []
     files: dict[str, Path] = {}
     for folder, folders, names in os.walk(root, onerror=errors.append):
         folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
         for path in (Path(folder, name) for name in names if not name.startswith(".")):
-            if path.suffix.lower() in _LISTED and path.is_file():
+            if path.suffix.lower() in SUFFIXES and path.is_file():
                 files[_label(path, root)] = path
     closed = [LeftOut(_label(Path(error.filename), root), f"cannot be opened: {error.strerror}") for error in errors]
     return dict(sorted(files.items())), closed

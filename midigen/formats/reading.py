@@ -6,14 +6,30 @@ from collections.abc import Callable
 from pathlib import Path
 
 from midigen.errors import SourceError
+from midigen.formats.abc_notation import read_tune, read_tunes
 from midigen.formats.midi import read_midi
 from midigen.formats.musicxml import read_score
 from midigen.formats.workers import map_in_workers
 from midigen.scores.score import Score
 
 MIDI_SUFFIXES = (".mid", ".midi", ".kar")
+ABC_SUFFIX = ".abc"
+"""A file of it may hold many pieces; where one is wanted it must hold one."""
+
+
+def _read_only_tune(path: Path) -> Score:
+    tunes = read_tunes(path)
+    if len(tunes) > 1:
+        raise SourceError(f"{path} holds {len(tunes)} tunes; keep the one you mean in a file of its own", file=path)
+    try:
+        return read_tune(tunes[0])
+    except SourceError as error:
+        raise SourceError(f"{path}: {error}", file=path) from error
+
+
 READERS: dict[str, Callable[[Path], Score]] = {
     **dict.fromkeys(MIDI_SUFFIXES, read_midi),
+    ABC_SUFFIX: _read_only_tune,
     **dict.fromkeys((".musicxml", ".xml", ".mxl", ".krn"), read_score),
 }
 SUFFIXES = frozenset(READERS)

@@ -18,7 +18,7 @@ from midigen import __version__
 from midigen.cli.app import Commands, app
 from midigen.errors import MidigenError, SourceError, UsageError
 
-COMMANDS = ("fetch", "info", "parse", "train", "generate", "render", "play")
+COMMANDS = ("fetch", "info", "parse", "train", "generate", "render", "play", "check")
 MIDIGEN = [sys.executable, "-m", "midigen"]
 
 runner = CliRunner()
@@ -67,7 +67,7 @@ def test_every_help_fits_80_columns_and_lists_the_switches(command: list[str]) -
     assert all(switch in result.stdout for switch in ("--json", "-q, --quiet", "-v, --verbose", "--debug"))
 
 
-@pytest.mark.parametrize("command", ["fetch", "info", "parse", "render", "play"])
+@pytest.mark.parametrize("command", ["fetch", "info", "parse", "render", "play", "check"])
 def test_every_help_gives_an_example(command: str) -> None:
     assert f"Example: midigen {command}" in runner.invoke(app, [command, "--help"]).stdout
 

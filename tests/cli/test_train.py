@@ -199,7 +199,7 @@ def test_wrong_options_are_refused_with_exit_code_2(here: Path, songs: Path, arg
         (["--resume"], "There is no trained model"),
         (["SONGS", "--tokens", "grid"], "not four voices"),
         (["SONGS", "--preset", "grid-large"], "not four voices"),
-        (["oneills"], "ABC collections are listed but not read yet"),
+        (["lakh"], "lakh is not read: an archive of more than 50,000 files"),
         (["SONGS", "--epochs", "1", "--learning-rate", "1e30"], "no longer a number"),
     ],
 )

@@ -101,13 +101,6 @@ def test_a_fetch_waits_for_another_one(tmp_path: Path, first: FirstFetch) -> Non
     assert (folder / "pieces" / "pieces.json").stat().st_mtime_ns == written
 
 
-@pytest.mark.parametrize("name", ["ryans-mammoth", "oneills", "airds-airs"])
-def test_an_abc_collection_cannot_be_fetched_yet(tmp_path: Path, name: str) -> None:
-    with pytest.raises(SourceError, match="listed but not read yet; what can be fetched: bach-chorales, quartets"):
-        fetch(name, tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_an_unknown_corpus_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="did you mean quartets"):
         fetch("quartet", tmp_path)

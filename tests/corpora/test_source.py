@@ -63,11 +63,24 @@ def test_a_loop_of_links_is_harmless(tmp_path: Path) -> None:
 def test_one_bad_file_is_left_out_with_its_reason(tmp_path: Path) -> None:
     write_note(tmp_path / "a.mid")
     (tmp_path / "bad.mid").write_bytes(b"<!DOCTYPE html>")
-    (tmp_path / "tune.abc").write_text("X:1\nK:C\nC", encoding="utf-8")
+    (tmp_path / "tune.abc").write_text("X:1\nT:No key", encoding="utf-8")
     bad, tune = read_source(str(tmp_path), tmp_path).left_out
     assert bad.file == "bad.mid"
     assert bad.reason.startswith("is not a MIDI file")
-    assert tune == LeftOut("tune.abc", "ABC is not read yet")
+    assert tune == LeftOut("tune.abc:1", "the tune (line 1) has no key; end its header with a line such as K:G")
+
+
+def test_every_tune_of_an_abc_file_is_a_piece_named_by_its_line(tmp_path: Path) -> None:
+    (tmp_path / "tunes.abc").write_text("X:1\nK:C\nCD|\n\nX:2\nK:G\n\nX:3\nK:G\nGA|\n", encoding="utf-8")
+    write_note(tmp_path / "tunes.mid")
+    found = read_source(str(tmp_path), tmp_path)
+    assert [(piece.name, piece.file) for piece in found.pieces] == [
+        ("tunes:1", "tunes.abc"),
+        ("tunes:8", "tunes.abc"),
+        ("tunes", "tunes.mid"),
+    ]
+    assert [piece.score.pitch.tolist() for piece in found.pieces[:2]] == [[60, 62], [67, 69]]
+    assert found.left_out == (LeftOut("tunes.abc:5", "the tune (line 5) holds no notes"),)
 
 
 def test_midi_and_scores_are_read_together(tmp_path: Path) -> None:
@@ -92,7 +105,10 @@ def test_a_folder_of_bad_files_is_refused_with_the_commonest_reasons(tmp_path: P
     for name in "abc":
         (tmp_path / f"{name}.mid").write_bytes(b"MThd" + name.encode())
         (tmp_path / f"{name}.abc").write_text(name, encoding="utf-8")
-    with pytest.raises(SourceError, match=r"none of the 6 files of .* gave a piece: 3 x ABC is not read yet; "):
+    with pytest.raises(
+        SourceError,
+        match=r"none of the 6 files of .* gave a piece: 3 x holds no ABC tune; a tune starts with a line such as X:1; ",
+    ):
         read_source(str(tmp_path), tmp_path)
 
 
@@ -100,7 +116,7 @@ def test_a_folder_of_bad_files_is_refused_with_the_commonest_reasons(tmp_path: P
 def test_a_source_without_music_names_the_suffixes(tmp_path: Path, name: str) -> None:
     (tmp_path / "a.txt").touch()
     zipfile.ZipFile(tmp_path / "a.zip", "w").close()
-    with pytest.raises(SourceError, match=r"holds nothing to read: \.kar, \.krn, \.mid, .* archive"):
+    with pytest.raises(SourceError, match=r"holds nothing to read: \.abc, \.kar, \.krn, \.mid, .* archive"):
         read_source(str(tmp_path / name), tmp_path)
 
 

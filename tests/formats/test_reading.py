@@ -25,4 +25,16 @@ def test_another_suffix_is_refused_with_those_that_work(tmp_path: Path) -> None:
 
 
 def test_only_what_music21_reads_needs_a_worker() -> None:
-    assert {".mid", ".midi", ".kar"} == SUFFIXES - NEEDS_WORKER
+    assert {".mid", ".midi", ".kar", ".abc"} == SUFFIXES - NEEDS_WORKER
+
+
+def test_an_abc_file_that_is_to_be_one_piece_holds_one_tune(tmp_path: Path) -> None:
+    path = tmp_path / "tune.abc"
+    path.write_text("X:1\nK:C\nCD|\n")
+    assert read_piece(path).pitch.tolist() == [60, 62]
+    path.write_text("X:1\nK:C\nCD|\n\nX:2\nK:C\nCD|\n")
+    with pytest.raises(SourceError, match=r"tune\.abc holds 2 tunes; keep the one you mean"):
+        read_piece(path)
+    path.write_text("X:1\n")
+    with pytest.raises(SourceError, match=r"tune\.abc: the tune \(line 1\) has no key"):
+        read_piece(path)
