@@ -85,14 +85,17 @@ def misfits(events: Sequence[Event]) -> Iterator[Diagnosis]:
     numbered ending and the end of the tune. No bar may be too long.
     """
     bar, length, first, at_edge = Fraction(0), Fraction(0), None, True
-    for event in [*events, Bar(False, False, True, (), True, 0, 0)]:
+    end = Bar(False, False, True, (), True, 0, 0)
+    for event, following in zip([*events, end], [*events[1:], end, end], strict=True):
         if isinstance(event, Sound):
             first = first or event
             length += event.length
         elif isinstance(event, Meter):
             bar = event.bar
         elif isinstance(event, Bar):
-            is_edge = event.closes or event.opens or event.is_double or bool(event.endings)
+            # An ending may begin on the next line of text, apart from its bar line.
+            begins_ending = isinstance(following, Bar) and not following.is_line
+            is_edge = event.closes or event.opens or event.is_double or bool(event.endings) or begins_ending
             is_short = length < bar and not at_edge and not is_edge
             if event.is_line and first and bar and (length > bar or is_short):
                 yield Diagnosis(first.line, first.column, f"this bar lasts {length} of a whole note, not {bar}")

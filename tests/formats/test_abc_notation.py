@@ -188,6 +188,7 @@ def test_what_is_no_tune_is_refused_in_one_sentence(tmp_path: Path) -> None:
         "C8|D4:|\nE4|F8|G4||",
         "C8|D4:|:E4|F8:|",
         "Z4|(3CDE C6|",
+        "|:CDEFGABc|C6|\n[1 GF|C8:|\n[2 GF|C8|]",
     ],
 )
 def test_a_sound_tune_has_no_diagnosis(music: str) -> None:
