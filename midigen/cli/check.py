@@ -14,10 +14,10 @@ def check(
     ctx: typer.Context,
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files with tunes in ABC notation.")],
 ) -> None:
-    """Check tunes in ABC notation, fault by fault with line and column.
+    """Find faults in tunes in ABC notation.
 
-    Signs that mean nothing are faults, bars that do not hold their metre (but pick-ups and endings), and repeats that
-    do not close. The exit code is 1 if there is one.
+    Each is named by line and column: signs that mean nothing, bars that do not hold their metre (but for pick-ups
+    and endings), and repeats that do not close. The exit code is 1 if there is one.
 
     Example: midigen check tunes.abc
     """

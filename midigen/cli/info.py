@@ -82,8 +82,8 @@ def _show_model(console: Console, folder: Path) -> None:
     console.result(f"  tokens      {representation.name}: {_listed(vocabulary)} (name and number of ids)")
     console.result(f"  pieces      {', '.join(f'{count:,} {split}' for split, count in pieces.items())}")
     if "valid_loss" in metrics:
-        loss = f"{metrics['valid_loss']:.3f} nats {representation.note_unit}"
-        console.result(f"  validation  {loss} after {metrics['epoch']:.0f} epochs")
+        loss = f"{metrics['valid_loss']:.3f} nats per {representation.note_unit}"
+        console.result(f"  validation  {loss} after epoch {metrics['epoch']:.0f}")
     console.result(f"  made by     midigen {config['midigen']}")
 
 

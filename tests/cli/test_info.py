@@ -64,6 +64,7 @@ def test_a_trained_model_is_described(tmp_path: Path, name: str) -> None:
     result = runner.invoke(app, ["info", name])
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("run: a model of ")
+    assert "nats per note after epoch 1" in result.stdout
     facts = json.loads(runner.invoke(app, ["info", name, "--json"]).stdout)
     assert facts["representation"] == "notes"
     assert facts["parameters"] > 0
