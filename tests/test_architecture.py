@@ -26,6 +26,7 @@ FLOORS = [
     "training",
     "rendering",
     "presets",
+    "labs",
     "cli",
 ]
 TORCH = {"torch", "lightning_fabric", "lightning", "safetensors"}
@@ -39,6 +40,9 @@ HEAVY = {
     "fluidsynth",
     "midirenderer",
     "soundfile",
+    "scipy",
+    "sklearn",
+    "tensorly",
 }
 
 

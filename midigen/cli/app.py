@@ -20,6 +20,7 @@ from midigen.cli.console import Console
 from midigen.cli.fetch import fetch
 from midigen.cli.generate import generate
 from midigen.cli.info import info
+from midigen.cli.lab import lab
 from midigen.cli.parse import parse
 from midigen.cli.play import play
 from midigen.cli.render import render
@@ -94,6 +95,7 @@ app.command()(generate)
 app.command()(render)
 app.command()(play)
 app.command()(check)
+app.command()(lab)
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001  # Typer's form

@@ -13,6 +13,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, TypeVar
@@ -55,7 +56,8 @@ def map_in_workers(
     try:
         while waiting or workers:
             while waiting and len(workers) < count:
-                workers.append(_Worker(function, timeout_seconds))
+                with _interrupts_wait():
+                    workers.append(_Worker(function, timeout_seconds))
                 workers[-1].assign(*waiting.popleft())
             patience = min(worker.deadline for worker in workers) - time.monotonic()
             wait([worker.pipe for worker in workers], max(patience, 0))
@@ -74,6 +76,23 @@ def map_in_workers(
     finally:
         for worker in workers:
             worker.kill()
+
+
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Keep Ctrl-C back while a process is started, which would otherwise die half-made with a traceback.
+
+    The process inherits that it does not hear Ctrl-C, from its first instruction on. On Windows nothing is kept back.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # done by the first start of a process, it would let Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Worker:

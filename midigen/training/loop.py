@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import logging
 import math
+import multiprocessing
 import os
 import signal
 import threading
@@ -137,7 +138,7 @@ def _fit(fabric: Fabric, job: Job, reporter: Reporter) -> Outcome:
             if progress.epoch - progress.best_epoch >= patience:
                 because = f"no better validation loss for {patience} epochs"
                 break
-    if fabric.world_size > 1:
+    if fabric.world_size > 1 and multiprocessing.parent_process() is not None:
         # The last to be registered is the first to run: it ends this process before gloo's threads, which nobody
         # joins, can abort it while the interpreter is taken apart.
         atexit.register(os._exit, 0)

@@ -3,6 +3,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -276,20 +277,22 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
         write_audio(SINE, tmp_path / "file" / "a.wav")
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
+    """Let no file grow beyond 10 kB: pytest's own report neither, so it must not outlast what is tested."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
-@pytest.mark.usefixtures("full_disk")
 def test_a_full_disk_is_an_error_and_keeps_the_old_file(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_text("old")
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, (SAMPLE_RATE, 2)).astype(np.float32)
-    with pytest.raises(RenderingError, match="check the folder and the free space"):
+    with full_disk(), pytest.raises(RenderingError, match="check the folder and the free space"):
         write_audio(Audio(noise, "sine", ""), path)
     assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]
