@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from midigen.errors import UsageError
+from midigen.fields import Field
+from midigen.models.build import Architecture, make_network
+from midigen.models.classic import ClassicConfig
 from midigen.models.sequence_model import ModelConfig
+from midigen.representations.representation import find_representation
 from midigen.training.config import TrainConfig
 
 
@@ -14,10 +20,21 @@ class Preset:
     """A named starting point for training; each setting can be overridden."""
 
     representation: str
-    model: ModelConfig
+    model: Architecture
     training: TrainConfig
     source: str
     """Where the recipe comes from."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the representation, in place of its usual ones."""
+    vocabulary: int | None = None
+    """Number of tokens in the corpus that the recipe was made for, where they are learned from the corpus."""
+
+    @property
+    def network(self) -> str:
+        """The kind of network in a few words."""
+        if isinstance(self.model, ClassicConfig):
+            return f"as published, {self.model.cell}"
+        return f"{self.model.cell} {self.model.layers} x {self.model.hidden_size}"
 
 
 PRESETS = {
@@ -44,6 +61,68 @@ PRESETS = {
         ModelConfig(layers=2, hidden_size=256, head_size=192, dropout=0.5),
         TrainConfig(minutes=10, batch_size=16, sequence_length=128, weight_decay=0.1),
         "ours: as notes",
+        vocabulary=577,
+    ),
+    "classic-chords": Preset(
+        "chords",
+        ClassicConfig("chords"),
+        TrainConfig(
+            epochs=30,
+            minutes=None,
+            batch_size=128,
+            sequence_length=100,
+            cut="windows",
+            optimizer="rmsprop",
+            learning_rate=1e-3,
+            weight_decay=0.0,
+            clip=5.0,
+            average=0.0,
+            patience=30,
+            schedule="constant",
+        ),
+        "Foundations of Applied Mathematics, volume 3, lab on recurrent neural networks",
+        vocabulary=577,
+    ),
+    "classic-abc": Preset(
+        "abc",
+        ClassicConfig("text"),
+        TrainConfig(
+            minutes=None,
+            iterations=3000,
+            batch_size=32,
+            sequence_length=100,
+            cut="text",
+            optimizer="adam",
+            learning_rate=5e-3,
+            weight_decay=0.0,
+            clip=1e9,
+            average=0.0,
+            patience=3000,
+            schedule="constant",
+            save_every=100,
+        ),
+        "Machine Learning, Lab 2 (after the first lab of MIT 6.S191)",
+        vocabulary=83,
+    ),
+    "classic-notes": Preset(
+        "notes",
+        ClassicConfig("notes"),
+        TrainConfig(
+            epochs=20,
+            minutes=None,
+            batch_size=64,
+            sequence_length=25,
+            cut="windows",
+            optimizer="adam",
+            learning_rate=1e-3,
+            weight_decay=1e-5,
+            clip=1e9,
+            average=0.0,
+            patience=3,
+            schedule="constant",
+        ),
+        "M. Hallman: Deep Learning, section 8.6",
+        options={"quantum": 8, "merged": True},
     ),
 }
 
@@ -57,3 +136,20 @@ def find_preset(name: str) -> Preset:
     if name not in PRESETS:
         raise UsageError(f"There is no preset called {name!r}; choose one of: {', '.join(PRESETS)}.")
     return PRESETS[name]
+
+
+class _Example(NamedTuple):
+    """The columns of rows, without a corpus."""
+
+    name: str
+    fields: tuple[Field, ...]
+    context_fields: tuple[Field, ...]
+    options: Mapping[str, Any]
+
+
+def count_parameters(preset: Preset) -> int:
+    """Return how many numbers the network learns, for the vocabulary of the corpus that the recipe was made for."""
+    fitted = find_representation(preset.representation).fit((), preset.options)
+    fields = fitted.fields if preset.vocabulary is None else (Field("token", preset.vocabulary),)
+    network = make_network(_Example(fitted.name, fields, fitted.context_fields, fitted.options), preset.model)
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -15,6 +15,7 @@ from midigen.checkpoints.run import Checkpoint, find_checkpoint, load_checkpoint
 from midigen.corpora.store import Collection, Piece
 from midigen.datasets.batches import Batch, collate, prepare_steps
 from midigen.datasets.build import Dataset, Target, build
+from midigen.models.build import Model, make_network
 from midigen.models.sequence_model import ModelConfig, SequenceModel
 from midigen.scores.score import Part, Score
 from midigen.training.config import TrainConfig
@@ -89,11 +90,11 @@ def network(data: Dataset, config: ModelConfig = MODEL, seed: int = 0) -> Sequen
     return model
 
 
-def network_of(given: Job) -> SequenceModel:
+def network_of(given: Job) -> Model:
     """Return the fresh weights that a job begins with."""
     torch.manual_seed(given.config.seed)
     representation = given.dataset.representation
-    return SequenceModel(representation.fields, representation.context_fields, given.model)
+    return make_network(representation, given.model)
 
 
 def whole(data: Dataset, indices: list[int]) -> Batch:

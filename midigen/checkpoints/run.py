@@ -32,7 +32,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from midigen.errors import CheckpointError, RepresentationError, UsageError
-from midigen.models.sequence_model import ModelConfig, SequenceModel
+from midigen.models.build import Model, architecture_from_json, make_network
 from midigen.representations.representation import Json, Representation, representation_from_json
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Checkpoint:
     folder: Path
     config: Json
     representation: Representation
-    model: SequenceModel
+    model: Model
 
     @property
     def name(self) -> str:
@@ -204,7 +204,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     config = read_config(folder)
     try:
         representation = representation_from_json(config["representation"])
-        model = SequenceModel(representation.fields, representation.context_fields, ModelConfig(**config["model"]))
+        model = make_network(representation, architecture_from_json(config["model"]))
         model.load_state_dict(load_weights(folder))
     except (KeyError, TypeError, RuntimeError, RepresentationError, UsageError) as error:
         reason = str(error).splitlines()[0]

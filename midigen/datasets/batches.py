@@ -1,18 +1,24 @@
-"""Batches: a dataset's pieces as padded tensors, whole or as streams that carry their state from batch to batch.
+"""Batches: a dataset's pieces as padded tensors, cut in one of four ways.
 
-Every piece has one step more than rows: the end, a class of the first column. All that is random here (order and
-transposition) follows from a generator that the caller seeds.
+- whole pieces
+- streams that carry their state from batch to batch; a lane changes pieces between two batches
+- one long text, cut into lanes of equal length that carry their state, whatever ends or begins in them
+- windows of so many rows, all of them overlapping, whose only target is the row behind them
+
+The last two are how published networks were trained. Every piece has one step more than rows: the end, a class of the
+first column. All that is random here (order and transposition) follows from a generator that the caller seeds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # the name PyTorch's own texts use
 
@@ -22,6 +28,10 @@ from midigen.scores.score import Ints
 
 SORTED_TOGETHER = 8
 """Batches of whole pieces are cut from groups of so many, sorted by length, to pad little."""
+
+
+CUTS = ("streams", "text", "windows")
+WINDOW_SPLIT_SHARE = 0.8
 
 
 class Batch(NamedTuple):
@@ -58,6 +68,7 @@ class Steps:
     rows: Ints
     before: Ints
     context: Ints
+    is_end: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -69,7 +80,8 @@ def prepare_steps(representation: Representation, rows: Ints, plan: Ints) -> Ste
     end = np.zeros_like(sizes)
     end[0, 0] = sizes[0, 0]
     targets, before = np.concatenate([rows, end]), np.concatenate([sizes, rows])
-    return Steps(targets, before, representation.context(rows, plan))
+    is_end = np.arange(len(targets)) == len(rows)
+    return Steps(targets, before, representation.context(rows, plan), is_end)
 
 
 def batches(
@@ -78,15 +90,21 @@ def batches(
     batch_size: int,
     sequence_length: int | None = None,
     rng: np.random.Generator | None = None,
+    cut: str = "streams",
+    dealt: str = "piece",
 ) -> Iterator[Batch]:
     """Yield one pass over a split.
 
     Args:
         dataset: where the pieces are.
         split: "train", "valid" or "test".
-        batch_size: pieces side by side.
-        sequence_length: steps of a batch, the state being carried to the next one; None for whole pieces.
-        rng: shuffles the pieces and transposes each at random within the training voices' ranges; None does neither.
+        batch_size: pieces, lanes or windows side by side.
+        sequence_length: steps of a batch, or rows of a window; None for whole pieces.
+        rng: shuffles; transposes each whole or streamed piece at random within the training voices' ranges; and drops
+            a last batch of windows that is not full. None does nothing of that.
+        cut: "streams", "text" or "windows".
+        dealt: "piece", or "window": the windows of training and validation pieces are dealt out at random, four of
+            five to training. They overlap, so that most of what is held out is known: for comparisons only.
     """
     indices = dataset.indices(split)
     order = np.arange(len(indices)) if rng is None else rng.permutation(len(indices))
@@ -94,15 +112,38 @@ def batches(
 
     def load(index: int) -> Steps:
         rows, plan = dataset.piece(index)
-        if rng is not None:
+        if rng is not None and cut == "streams":
             shifts = dataset.representation.transpositions(rows)
             shift = int(rng.integers(shifts.start, shifts.stop))
             rows, plan = dataset.representation.transpose(rows, plan, shift) or (rows, plan)
         return prepare_steps(dataset.representation, rows, plan)
 
-    if sequence_length is not None:
+    if sequence_length is None:
+        yield from _whole(dataset, pieces, load, batch_size, rng)
+    elif cut == "windows":
+        is_dealt = dealt == "window" and split != "test"
+        if is_dealt:
+            pieces = sorted([*dataset.indices("train"), *dataset.indices("valid")])
+        steps = [load(index) for index in pieces]
+        places = [
+            (piece, start) for piece, known in enumerate(steps) for start in range(1, len(known) - sequence_length)
+        ]
+        places = _dealt_out(places, split) if is_dealt else places
+        yield from _windows(steps, places, batch_size, sequence_length, rng)
+    elif cut == "text":
+        yield from _text([load(index) for index in pieces], batch_size, sequence_length)
+    else:
         yield from _streams(map(load, pieces), batch_size, sequence_length)
-        return
+
+
+def _whole(
+    dataset: Dataset,
+    pieces: list[int],
+    load: Callable[[int], Steps],
+    batch_size: int,
+    rng: np.random.Generator | None,
+) -> Iterator[Batch]:
+    """Put whole pieces of similar length side by side."""
     groups = []
     for start in range(0, len(pieces), batch_size * SORTED_TOGETHER):
         group = sorted(
@@ -114,6 +155,48 @@ def batches(
     for group in groups:
         steps = [load(index) for index in group]
         yield collate(steps, [0] * len(steps), max(len(s) for s in steps))
+
+
+def _dealt_out(places: list[tuple[int, int]], split: str) -> list[tuple[int, int]]:
+    """Return a split's share of all windows, the same at every call."""
+    order = np.random.default_rng(0).permutation(len(places))
+    training = int(len(places) * WINDOW_SPLIT_SHARE)
+    chosen = order[:training] if split == "train" else order[training:]
+    return [places[index] for index in np.sort(chosen)]
+
+
+def _windows(
+    pieces: list[Steps],
+    places: list[tuple[int, int]],
+    batch_size: int,
+    length: int,
+    rng: np.random.Generator | None,
+) -> Iterator[Batch]:
+    """Yield windows of steps at (piece, first step), of which only the last is a target."""
+    order = np.arange(len(places)) if rng is None else rng.permutation(len(places))
+    for first in range(0, len(order), batch_size):
+        chosen = [places[index] for index in order[first : first + batch_size]]
+        if rng is not None and len(chosen) < batch_size:
+            return
+        batch = collate([pieces[piece] for piece, _ in chosen], [start for _, start in chosen], length)
+        batch.is_row[:, :-1] = False
+        yield batch
+
+
+def _text(pieces: list[Steps], lanes: int, length: int) -> Iterator[Batch]:
+    """Put all pieces one behind the other, cut that into lanes of equal length, and walk along them.
+
+    What is left over when all lanes are equal is dropped, as is a lane without any step.
+    """
+    if not pieces:
+        return
+    columns = zip(*((p.rows, p.before, p.context, p.is_end) for p in pieces), strict=True)
+    whole = [np.concatenate(parts) for parts in columns]
+    lanes = min(lanes, len(whole[0]))
+    share = len(whole[0]) // lanes
+    steps = [Steps(*(part[lane * share : (lane + 1) * share] for part in whole)) for lane in range(lanes)]
+    for start in range(0, share, length):
+        yield collate(steps, [start] * lanes, length)
 
 
 def _streams(pieces: Iterator[Steps], lanes: int, length: int) -> Iterator[Batch]:
@@ -148,8 +231,7 @@ def collate(pieces: list[Steps], starts: list[int], length: int) -> Batch:
         count = max(stop - start, 0)
         rows[lane, :count], before[lane, :count] = piece.rows[start:stop], piece.before[start:stop]
         context[lane, :count] = piece.context[start:stop]
-        is_row[lane, :count] = True
-        if count and stop == len(piece):
-            is_row[lane, count - 1], is_end[lane, count - 1] = False, True
+        is_end[lane, :count] = piece.is_end[start:stop]
+        is_row[lane, :count] = ~is_end[lane, :count]
     fresh = np.array(starts) == 0
     return Batch(*(torch.from_numpy(array) for array in (rows, before, context, is_row, is_end, fresh)))

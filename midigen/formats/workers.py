@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -80,14 +81,31 @@ def map_in_workers(
 
 @contextlib.contextmanager
 def _interrupts_wait() -> Iterator[None]:
-    """Keep Ctrl-C back while a process is started, which would otherwise die half-made with a traceback.
+    """Keep Ctrl-C back while a process is started, which would otherwise die half-made with a traceback."""
+    if threading.current_thread() is not threading.main_thread():  # no other hears Ctrl-C
+        yield
+        return
+    requests: list[int] = []
+    usual = signal.signal(signal.SIGINT, lambda number, _frame: requests.append(number))
+    try:
+        with _deaf_children():
+            yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    if requests and callable(usual):
+        usual(signal.SIGINT, None)
 
-    The process inherits that it does not hear Ctrl-C, from its first instruction on. On Windows nothing is kept back.
+
+@contextlib.contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Let the processes started meanwhile not hear Ctrl-C, from their first instruction on; not on Windows.
+
+    They inherit the mask of the thread that starts them. It alone would not do: other threads have masks of their own.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # done by the first start of a process, it would let Ctrl-C through again
+    resource_tracker.ensure_running()  # or the first start of a process would do it, and lift the mask
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -24,6 +24,8 @@ class Loss(NamedTuple):
     """(K,) ids that had the highest probability."""
     rows: Tensor
     """() rows the sums are over."""
+    objective: Tensor
+    """() what training minimises, summed over the rows."""
 
 
 class Network(Protocol):

@@ -62,6 +62,9 @@ class ModelConfig:
 class SequenceModel(nn.Module):
     """See the module's text. ``fields`` describe the K columns, ``context_fields`` the C columns of the context."""
 
+    window = None
+    """Rows that a network reads which keeps no state of its own."""
+
     def __init__(self, fields: Sequence[Field], context_fields: Sequence[Field], config: ModelConfig) -> None:
         super().__init__()
         self.fields, self.context_fields, self.config = tuple(fields), tuple(context_fields), config
@@ -152,7 +155,9 @@ class SequenceModel(nn.Module):
             cost = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none").view(target.shape)
             nats.append((cost * batch.is_row).sum())
             correct.append(((logits.argmax(-1) == target) & batch.is_row).sum())
-        return Loss(torch.stack(nats), end, torch.stack(correct), batch.is_row.sum()), state
+        columns = torch.stack(nats)
+        objective = (columns.sum() + end) / len(self.fields)
+        return Loss(columns, end, torch.stack(correct), batch.is_row.sum(), objective), state
 
     def _recur(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         """Run the layers over (B, T, input_size); return (B, T, H) and the state after the last step."""

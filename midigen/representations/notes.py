@@ -56,6 +56,8 @@ class Notes:
     bars: tuple[int, ...] = (4 * CLOCKS["quarters"],)
     """Lengths of a bar in the training pieces, in quanta, commonest first."""
     bpm: int = 120
+    merged: bool = False
+    """Whether all instruments play as one piano, without loudness: pitch, step and duration alone."""
     name: ClassVar[str] = "notes"
     notes_per_row: ClassVar[int] = 1
     note_unit: ClassVar[str] = "note"
@@ -64,19 +66,18 @@ class Notes:
     def fit(cls, scores: Iterable[Score], options: Mapping[str, Any]) -> Notes:
         """Learn pitch range, programs, bars and the usual tempo.
 
-        Options: ``clock`` ("quarters" or "seconds") and ``quantum`` (quanta in a quarter or in a second).
+        Options: ``clock`` ("quarters" or "seconds"), ``quantum`` (quanta in a quarter or in a second) and ``merged``.
         """
         clock = options.get("clock", "quarters")
-        if unknown := options.keys() - {"clock", "quantum"}:
+        if unknown := options.keys() - {"clock", "quantum", "merged"}:
             raise UsageError(f"The representation notes has no option {', '.join(sorted(unknown))}.")
         if clock not in CLOCKS:
             raise UsageError(f"The clock is quarters or seconds, not {clock!r}.")
         quantum = options.get("quantum", CLOCKS[clock])
         ticks_in_unit = TICKS_PER_QUARTER * (2 if clock == "seconds" else 1)
-        good = [q for q in range(1, 97) if ticks_in_unit % q == 0]
-        if quantum not in good:
+        if quantum not in (good := [q for q in range(1, 97) if ticks_in_unit % q == 0]):
             raise UsageError(f"The quantum is one of {', '.join(map(str, good))}, not {quantum!r}.")
-        velocities, programs, bars, tempi = set[int](), Counter[int](), Counter[int](), Counter[int]()
+        velocities, programs, bars, tempi = set[int](), set[int](), Counter[int](), Counter[int]()
         lowest, highest = PITCHES - 1, 0
         for score in scores:
             velocities.update(np.unique(score.velocity // 4).tolist())
@@ -89,18 +90,19 @@ class Notes:
         return cls(
             clock,
             quantum,
-            len(velocities) > 1,
-            tuple(sorted(programs)) or (0,),
+            len(velocities) > 1 and not options.get("merged"),
+            (0,) if options.get("merged") or not programs else tuple(sorted(programs)),
             min(lowest, highest),
             highest,
             tuple(bar for bar, _ in bars.most_common()) or (4 * quantum,),
             120 if clock == "seconds" or not tempi else tempi.most_common(1)[0][0],
+            bool(options.get("merged")),
         )
 
     @property
     def options(self) -> Mapping[str, Any]:
         """See Representation."""
-        return {"clock": self.clock, "quantum": self.quantum}
+        return {"clock": self.clock, "quantum": self.quantum} | ({"merged": True} if self.merged else {})
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -164,8 +166,8 @@ class Notes:
         duration = np.clip(quantise(end_ticks - onset_ticks, self.quantum_ticks), 1, self.longest)
         columns = np.stack([onset, self._program_ids(score), score.pitch, -duration, score.velocity // 4], axis=1)
         columns = columns[np.lexsort(columns.T[::-1])]
-        first = np.append(True, (columns[1:, :3] != columns[:-1, :3]).any(1))
-        onset, program, pitch, negative_duration, velocity = columns[first].T
+        is_first = np.append(True, (columns[1:, :3] != columns[:-1, :3]).any(1))
+        onset, program, pitch, negative_duration, velocity = columns[is_first].T
         step = np.minimum(np.diff(onset, prepend=0), self.longest)
         rows = [pitch, step, -negative_duration - 1]
         rows += [velocity] if self.velocities else []
@@ -203,8 +205,7 @@ class Notes:
 
     def first_context(self, plan: Ints) -> Ints:
         """See Representation."""
-        batch = len(plan)
-        return np.concatenate([plan, np.zeros((batch, 1), np.int64), np.full((batch, 1), PITCHES)], axis=1)
+        return np.concatenate([plan, np.zeros_like(plan), np.full_like(plan, PITCHES)], axis=1)
 
     def next_context(self, context: Ints, rows: Ints, plan: Ints) -> Ints:
         """See Representation."""
@@ -220,9 +221,7 @@ class Notes:
     def transpositions(self, rows: Ints) -> range:
         """See Representation. At most half an octave: an instrument's registers are not alike."""
         pitch = rows[self._pitched(rows), 0]
-        if not len(pitch):
-            return range(1)
-        down, up = self.lowest - int(pitch.min()), self.highest - int(pitch.max())
+        down, up = (self.lowest - int(pitch.min()), self.highest - int(pitch.max())) if len(pitch) else (0, 0)
         return range(min(max(down, -6), 0), max(min(up, 5), 0) + 1)
 
     def transpose(self, rows: Ints, plan: Ints, semitones: int) -> tuple[Ints, Ints] | None:

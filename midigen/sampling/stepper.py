@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from midigen.models.build import Model
+from midigen.models.classic import ChordNetwork, NoteNetwork, TextNetwork
 from midigen.models.network import State
 from midigen.models.sequence_model import SequenceModel
 
@@ -40,6 +42,14 @@ class Stepper:
             values = own[0]
             after.append(own)
         return torch.cat([values, inputs], dim=-1), tuple(torch.stack(parts) for parts in zip(*after, strict=True))
+
+
+AnyStepper = Stepper | ChordNetwork | NoteNetwork | TextNetwork
+
+
+def make_stepper(model: Model) -> AnyStepper:
+    """Return what takes the steps of a network: a Stepper for ours, the published ones themselves."""
+    return Stepper(model) if isinstance(model, SequenceModel) else model.eval()
 
 
 def _lstm_step(values: Tensor, state: State, weight: Tensor, bias: Tensor) -> State:

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from midigen.datasets.batches import Batch, collate, prepare_steps
 from midigen.datasets.build import Dataset
-from midigen.errors import TrainingError
+from midigen.errors import TrainingError, UsageError
 from midigen.evaluation.likelihood import accuracy, nll_per_note
+from midigen.models.build import Architecture
 from midigen.models.sequence_model import ModelConfig, SequenceModel
 from midigen.training.config import TrainConfig
 from midigen.training.optimizers import find_optimizer
@@ -53,12 +54,15 @@ class CheckReport:
         return 3e-4 <= self.update_ratio <= 3e-2
 
 
-def check(dataset: Dataset, model_config: ModelConfig, config: TrainConfig) -> CheckReport:
+def check(dataset: Dataset, model_config: Architecture, config: TrainConfig) -> CheckReport:
     """Overfit the beginnings of a few training pieces with these settings, without regularisation.
 
     Raises:
         TrainingError: there is no training piece.
+        UsageError: the network is one of the published ones, whose regularisation is part of it.
     """
+    if not isinstance(model_config, ModelConfig):
+        raise UsageError("--check is for midigen's own networks; the published ones stay as they were published.")
     batch = _few_bars(dataset)
     representation = dataset.representation
     torch.manual_seed(config.seed)

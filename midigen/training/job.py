@@ -12,7 +12,7 @@ from torch import Tensor
 from midigen.checkpoints.run import read_config, read_trainer
 from midigen.datasets.build import Dataset, load_dataset
 from midigen.errors import CheckpointError, UsageError
-from midigen.models.sequence_model import ModelConfig
+from midigen.models.build import Architecture, architecture_from_json
 from midigen.training.config import TrainConfig
 
 
@@ -23,7 +23,7 @@ class Job:
     name: str
     folder: Path
     dataset: Dataset
-    model: ModelConfig
+    model: Architecture
     config: TrainConfig
     weights: dict[str, Tensor] | None = None
     """Weights to begin with (fine-tuning)."""
@@ -55,5 +55,5 @@ def resumed_job(folder: Path, changes: Mapping[str, Any]) -> Job:
         )
     training = replace(TrainConfig(**config["training"]), **changes)
     keep_all = bool(trainer.get("keep_all"))
-    model = ModelConfig(**config["model"])
+    model = architecture_from_json(config["model"])
     return Job(config["name"], folder.parent, dataset, model, training, resume=folder, keep_all=keep_all)

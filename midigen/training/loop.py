@@ -159,18 +159,20 @@ def _epoch(trainer: Trainer, reporter: Reporter, requests: list[str]) -> bool:
     progress.sums = progress.sums or [0.0, 0.0, 0.0, 0.0]
     trainer.model.train()
     started = time.perf_counter()
-    for number, batch in enumerate(batches(dataset, "train", config.batch_size, config.sequence_length, rng)):
+    for number, batch in enumerate(_batches(trainer.job, "train", rng)):
         rows = int(batch.is_row.sum())
         rows_seen += rows
         if number < progress.batch:
             continue
         if requests and progress.batch:
             return False
-        # Epochs are counted in between: in the middle of one only the minutes can be used up.
+        # Epochs are counted in between: in the middle of one only minutes and iterations can be used up.
         if progress.batch and trainer.budget_used(0.0) >= 1:
             break
         rate = trainer.set_rate((rows_seen - rows) / in_epoch)
         _step(trainer, batch, rows)
+        if config.save_every and progress.optimizer_step % config.save_every == 0:
+            trainer.save(is_best=progress.best_loss is None)
         progress.sums[3] += time.perf_counter() - started
         started = time.perf_counter()
         nats, _, rows_done, seconds = progress.sums
@@ -181,15 +183,23 @@ def _epoch(trainer: Trainer, reporter: Reporter, requests: list[str]) -> bool:
     return True
 
 
+def _batches(job: Job, split: str, rng: np.random.Generator | None = None) -> Iterator[Batch]:
+    config = job.config
+    return batches(
+        job.dataset, split, config.batch_size, config.sequence_length, rng, cut=config.cut, dealt=config.split
+    )
+
+
 def _step(trainer: Trainer, batch: Batch, rows: int) -> None:
     """Take one optimizer step on a batch of all processes together, with so many rows."""
     progress, config, fabric = trainer.progress, trainer.job.config, trainer.fabric
     torch.manual_seed(_mix(config.seed, progress.optimizer_step, fabric.global_rank))
     share = batch.share(fabric.global_rank, fabric.world_size).to(fabric.device)
     loss, state = trainer.wrapped(share, trainer.state)
-    trainer.state = None if config.sequence_length is None else tuple(part.detach() for part in state)
+    is_carried = config.sequence_length is not None and config.cut != "windows"
+    trainer.state = tuple(part.detach() for part in state) if is_carried else None
     # Each process has its own share of the rows, and the gradients are averaged over the processes.
-    objective = (loss.columns.sum() + loss.end) * (fabric.world_size / (max(rows, 1) * len(loss.columns)))
+    objective = loss.objective * (fabric.world_size / max(rows, 1))
     _require_number(objective.item(), trainer)
     fabric.backward(objective)
     fabric.clip_gradients(trainer.wrapped, trainer.optimizer, max_norm=config.clip, error_if_nonfinite=False)
@@ -207,7 +217,7 @@ def _step(trainer: Trainer, batch: Batch, rows: int) -> None:
 def _close_epoch(trainer: Trainer, rate: float) -> None:
     """Validate and note the epoch's metrics."""
     progress, fabric, dataset = trainer.progress, trainer.fabric, trainer.job.dataset
-    config, notes_per_row = trainer.job.config, dataset.representation.notes_per_row
+    notes_per_row = dataset.representation.notes_per_row
     nats, correct, rows, seconds = progress.sums
     columns = len(dataset.representation.fields)
     progress.epoch, progress.batch, progress.sums, trainer.state = progress.epoch + 1, 0, [], None
@@ -218,7 +228,7 @@ def _close_epoch(trainer: Trainer, rate: float) -> None:
         "learning_rate": rate,
         "tokens_per_second": rows / seconds,
     }
-    held_out = batches(dataset, "valid", config.batch_size, config.sequence_length)
+    held_out = _batches(trainer.job, "valid")
     shares = (batch.share(fabric.global_rank, fabric.world_size) for batch in held_out)
     loss = total_loss(trainer.average, shares, fabric.device)
     if loss is not None:

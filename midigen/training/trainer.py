@@ -22,8 +22,8 @@ from midigen.checkpoints.run import (
 )
 from midigen.datasets.build import SPLITS
 from midigen.errors import CheckpointError
+from midigen.models.build import make_network
 from midigen.models.network import State
-from midigen.models.sequence_model import SequenceModel
 from midigen.representations.representation import Json
 from midigen.training.job import Job
 from midigen.training.optimizers import find_optimizer
@@ -58,7 +58,7 @@ class Trainer:
         self.fabric, self.job, self.progress = fabric, job, Progress()
         representation = job.dataset.representation
         torch.manual_seed(job.config.seed)
-        self.model = SequenceModel(representation.fields, representation.context_fields, job.model)
+        self.model = make_network(representation, job.model)
         if job.weights is not None:
             self.model.load_state_dict(job.weights)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(requires_grad=False).to(fabric.device)
@@ -77,11 +77,12 @@ class Trainer:
         self.progress.seconds = self.fabric.broadcast(time.perf_counter() - self.began)
 
     def budget_used(self, share_of_epoch: float) -> float:
-        """Return how much of the epochs or minutes is gone, 0 to 1."""
+        """Return how much of the epochs, minutes or iterations is gone, 0 to 1."""
         config, done = self.job.config, self.progress
         by_epochs = 0.0 if config.epochs is None else (done.epoch + share_of_epoch) / config.epochs
         by_minutes = 0.0 if config.minutes is None else done.seconds / 60 / config.minutes
-        return max(by_epochs, by_minutes)
+        by_iterations = 0.0 if config.iterations is None else done.optimizer_step / config.iterations
+        return max(by_epochs, by_minutes, by_iterations)
 
     def set_rate(self, share_of_epoch: float) -> float:
         """Set and return the learning rate that the schedule gives now."""
@@ -97,6 +98,8 @@ class Trainer:
         with torch.no_grad():
             for averaged, weight in zip(self.average.parameters(), self.model.parameters(), strict=True):
                 averaged.lerp_(weight, 1 - decay)
+            for kept, statistic in zip(self.average.buffers(), self.model.buffers(), strict=True):
+                kept.copy_(statistic)
 
     def save(self, *, is_best: bool) -> None:
         """Write a checkpoint, named after the epoch, and after the batch in the middle of one."""

@@ -58,7 +58,7 @@ def test_training_leaves_a_run_named_after_the_source(here: Path, songs: Path) -
     assert "Compose with: midigen generate my-songs-old" in result.stderr
     assert "epoch 1: loss" in result.stderr
     assert result.stdout.startswith("run ")
-    assert load_checkpoint(find_checkpoint(None, here / "checkpoints")).model.config.hidden_size == 8
+    assert load_checkpoint(find_checkpoint(None, here / "checkpoints")).config["model"]["hidden_size"] == 8
 
 
 def test_a_second_run_gets_a_name_of_its_own(here: Path, songs: Path) -> None:

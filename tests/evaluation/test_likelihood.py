@@ -14,7 +14,8 @@ CPU = torch.device("cpu")
 
 
 def loss_of(columns: list[float], correct: list[int], rows: int, end: float = 9.0) -> Loss:
-    return Loss(torch.tensor(columns), torch.tensor(end), torch.tensor(correct), torch.tensor(rows))
+    objective = torch.tensor(sum(columns) + end)
+    return Loss(torch.tensor(columns), torch.tensor(end), torch.tensor(correct), torch.tensor(rows), objective)
 
 
 def test_likelihood_and_accuracy_are_means_and_the_end_is_apart() -> None:

@@ -1,0 +1,33 @@
+"""The opening that a network which reads windows goes on from when the user names none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from midigen.checkpoints.run import Checkpoint, read_trainer
+from midigen.datasets.build import load_dataset
+from midigen.sampling.generate import Prompt
+
+
+def held_out_opening(checkpoint: Checkpoint, seed: int) -> Prompt | None:
+    """Return as many rows as the network reads, from a random place in the pieces held out in its training.
+
+    None for other networks, and where the dataset is no longer there.
+    """
+    window: int | None = checkpoint.model.window
+    if window is None:
+        return None
+    dataset = load_dataset(Path(str(read_trainer(checkpoint.folder).get("dataset"))))
+    if dataset is None or dataset.corpus_hash != checkpoint.config["corpus_hash"]:
+        return None
+    held_out = [dataset.piece(index) for split in ("valid", "test") for index in dataset.indices(split)]
+    long_enough = [(rows, plan) for rows, plan in held_out if len(rows) > window]
+    if not long_enough:
+        return None
+    rng = np.random.default_rng(seed)
+    rows, plan = long_enough[rng.integers(len(long_enough))]
+    start = int(rng.integers(len(rows) - window))
+    representation = checkpoint.representation
+    return Prompt(representation.decode(*representation.excerpt(rows, plan, start, start + window)))
