@@ -23,6 +23,7 @@ from midigen.cli.info import info
 from midigen.cli.lab import lab
 from midigen.cli.parse import parse
 from midigen.cli.play import play
+from midigen.cli.presets import presets
 from midigen.cli.render import render
 from midigen.cli.train import train
 from midigen.errors import MidigenError, UsageError
@@ -91,6 +92,7 @@ app.command()(fetch)
 app.command()(info)
 app.command()(parse)
 app.command()(train)
+app.command()(presets)
 app.command()(generate)
 app.command()(render)
 app.command()(play)

@@ -72,6 +72,7 @@ def generate(
     from midigen.checkpoints.run import find_checkpoint, load_checkpoint
     from midigen.sampling.generate import Request
     from midigen.sampling.generate import generate as compose
+    from midigen.sampling.opening import held_out_opening
 
     console: Console = ctx.obj
     request = Request(
@@ -90,6 +91,9 @@ def generate(
     targets = _targets(out, checkpoint.name, request)
     sounds = [target.with_suffix(".wav") for target in targets if wav]
     refuse_to_overwrite([*targets, *sounds], force=force)
+    if request.prompt is None and (opening := held_out_opening(checkpoint, request.seed)) is not None:
+        console.note("This network goes on from an opening: one of a held-out piece. --prompt names another.")
+        request = replace(request, prompt=opening)
     if model is None:
         console.note(f"Composing with {checkpoint.name}, the newest model here.")
     with console.progress("composing", "step") as progress:

@@ -39,7 +39,7 @@ def train(
     clock: options.Clock = None,
     preset: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Recipe: grid, grid-large, notes or chords; by default as the tokens."),
+        typer.Option(metavar="NAME", help="Recipe, see midigen presets; by default the one called as the tokens."),
     ] = None,
     model: Annotated[Literal["lstm", "gru"] | None, typer.Option(help="Kind of recurrent layers.")] = None,
     layers: Annotated[int | None, typer.Option(metavar="N", help="Number of recurrent layers.")] = None,
@@ -68,6 +68,10 @@ def train(
     keep: Annotated[
         Literal["best", "all"] | None, typer.Option(help="Checkpoints to keep: best and last (usual), or all.")
     ] = None,
+    split: Annotated[
+        Literal["piece", "window"] | None,
+        typer.Option(help="What is held out: pieces; or windows, which leaks, for comparison only (classic presets)."),
+    ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="What to train on.")] = "auto",
     precision: Annotated[Literal["32", "bf16", "16"], typer.Option(help="Bits of the arithmetic.")] = "32",
     devices: Annotated[int, typer.Option(min=1, metavar="N", help="Number of GPUs or CPU processes.")] = 1,
@@ -95,10 +99,14 @@ def train(
         clip=clip,
         patience=patience,
         seed=seed,
+        split=split,
     )
     # A limit that was given takes the place of the preset's, or of the run's that goes on.
-    if (epochs is None) != (minutes is None):
-        settings = {"epochs": None, "minutes": None, **settings}
+    if epochs is not None or minutes is not None:
+        settings = {"epochs": None, "minutes": None, "iterations": None, **settings}
+    if optimizer not in (None, "adamw"):
+        # The presets' decay is AdamW's, apart from the gradient; as a part of it, it would be far too strong.
+        settings["weight_decay"] = 0.0
     tokens_options = _given(quantum=quantum, clock=clock)
     if resume:
         if source or from_checkpoint or preset or tokens or architecture or tokens_options:
@@ -110,8 +118,9 @@ def train(
         begun = _load(from_checkpoint, checkpoints)
         if begun is not None and architecture:
             raise UsageError("--from takes the architecture from the model; leave out --model, --layers and the like.")
-        if preset is not None and tokens is None and begun is None:
-            tokens = find_preset(preset).representation
+        if preset is not None and begun is None:
+            recipe = find_preset(preset)
+            tokens, tokens_options = tokens or recipe.representation, {**recipe.options, **tokens_options}
         dataset = _dataset(console, source or DEFAULT_CORPUS, corpora, begun, tokens, tokens_options)
         job = _new_job(checkpoints, name, dataset, preset, begun, architecture, settings)
     if keep is not None:
@@ -184,6 +193,7 @@ def _new_job(
     settings: dict[str, Any],
 ) -> Job:
     from midigen.checkpoints.run import claim_run, plain_name
+    from midigen.models.build import architecture_from_json
     from midigen.models.sequence_model import ModelConfig
     from midigen.presets import find_preset
     from midigen.training.job import Job
@@ -192,7 +202,9 @@ def _new_job(
     recipe = find_preset(preset or representation)
     if recipe.representation != representation:
         raise UsageError(f"The preset {preset} is for {recipe.representation}, but the tokens are {representation}.")
-    model = replace(recipe.model, **architecture) if begun is None else ModelConfig(**begun.config["model"])
+    if not isinstance(recipe.model, ModelConfig) and architecture.keys() - {"cell"}:
+        raise UsageError(f"The network of {preset} is as it was published: of the architecture only --model changes.")
+    model = replace(recipe.model, **architecture) if begun is None else architecture_from_json(begun.config["model"])
     weights = None if begun is None else begun.model.state_dict()
     training = replace(recipe.training, **settings)
     folder = claim_run(checkpoints, name or plain_name(str(dataset.manifest["source"])))

@@ -17,7 +17,7 @@ from midigen.representations.representation import Representation
 from midigen.sampling.collapse import collapse
 from midigen.sampling.draw import DrawSettings, draw
 from midigen.sampling.expression import shape_velocities
-from midigen.sampling.stepper import Stepper
+from midigen.sampling.stepper import AnyStepper, make_stepper
 from midigen.scores.score import Ints, Score, Tempo
 from midigen.scores.time import bar_starts
 
@@ -93,7 +93,7 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
     given, given_plan = _opening(representation, request.prompt)
     started = time.perf_counter()
     lanes = [_Lane(representation, request, index, given, given_plan) for index in range(request.count)]
-    _draw_rows(Stepper(checkpoint.model), representation, request, lanes, progress or no_progress)
+    _draw_rows(make_stepper(checkpoint.model), representation, request, lanes, progress or no_progress)
     seconds = time.perf_counter() - started
     scores = []
     for lane in lanes:
@@ -144,8 +144,9 @@ def _opening(representation: Representation, prompt: Prompt | None) -> tuple[Int
     return representation.excerpt(rows, plan, prompt.skip, min(stop, len(rows)))
 
 
+@torch.inference_mode()
 def _draw_rows(
-    stepper: Stepper,
+    stepper: AnyStepper,
     representation: Representation,
     request: Request,
     lanes: list[_Lane],
@@ -175,9 +176,8 @@ def _draw_rows(
         progress(step + 1, plans.shape[1] - 1)
 
 
-@torch.inference_mode()
 def _draw_row(
-    stepper: Stepper,
+    stepper: AnyStepper,
     representation: Representation,
     settings: DrawSettings,
     lanes: list[_Lane],
