@@ -1,0 +1,131 @@
+"""Baselines: how far counting goes. A unigram and a back-off n-gram over the ids of rows.
+
+A network that is no better than the unigram has learned nothing about order, and one that is no better than the n-gram
+nothing beyond the last few ids. Rows are read id by id, in the order in which they are drawn, so that each column also
+knows the columns before it; each column is counted by itself. Smoothing is that of Witten and Bell (1991):
+
+    p(id | context) = (count(context, id) + kinds(context) p(id | shorter context)) / (count(context) + kinds(context))
+
+where kinds is the number of different ids seen after a context; below the empty context all ids are equally likely.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midigen.datasets.build import Dataset
+from midigen.scores.score import Ints
+
+START = -1
+LEAST_ORDER = 6
+
+
+class Count(NamedTuple):
+    """Sums over rows, by column; K columns."""
+
+    nats: NDArray[np.float64]
+    """(K,) negative log-likelihood."""
+    correct: Ints
+    """(K,) ids that were the most frequent after the longest known context."""
+    rows: int
+
+    @property
+    def nll_per_row(self) -> float:
+        """Nats a row, all columns summed."""
+        return float(self.nats.sum()) / self.rows
+
+    @property
+    def accuracy(self) -> float:
+        """Share of ids, over all columns, that came out right."""
+        return float(self.correct.mean()) / self.rows
+
+
+class NGram:
+    """Counts of what follows the last ``order`` ids, and fewer, in each column.
+
+    Args:
+        sizes: number of ids of each of the K columns.
+        order: ids that a context has at most.
+    """
+
+    def __init__(self, sizes: Sequence[int], order: int) -> None:
+        self.sizes, self.order = tuple(sizes), order
+        self._after: dict[tuple[int, ...], Counter[int]] = {}
+
+    def learn(self, rows: Ints) -> None:
+        """Count a piece, (T, K)."""
+        for column, past, value in self._walk(rows, self.order):
+            for length in range(len(past) + 1):
+                self._after.setdefault((column, *past[len(past) - length :]), Counter())[value] += 1
+
+    def score(self, rows: Ints, order: int | None = None) -> Count:
+        """Return what a piece, (T, K), costs with contexts of at most ``order`` ids; 0 is the unigram."""
+        nats, correct = np.zeros(len(self.sizes)), np.zeros(len(self.sizes), np.int64)
+        for column, past, value in self._walk(rows, self.order if order is None else order):
+            nats[column] -= math.log(self.probability(column, past, value))
+            correct[column] += self._most_frequent(column, past) == value
+        return Count(nats, correct, len(rows))
+
+    def probability(self, column: int, past: Sequence[int], value: int) -> float:
+        """Return p(id of a column | the ids before it)."""
+        chance = 1 / self.sizes[column]
+        for length in range(len(past) + 1):
+            after = self._after.get((column, *past[len(past) - length :]))
+            if after is None:
+                break
+            chance = (after[value] + len(after) * chance) / (after.total() + len(after))
+        return chance
+
+    def _most_frequent(self, column: int, past: Sequence[int]) -> int:
+        for length in range(len(past), -1, -1):
+            if after := self._after.get((column, *past[len(past) - length :])):
+                return after.most_common(1)[0][0]
+        return 0
+
+    def _walk(self, rows: Ints, order: int) -> Iterator[tuple[int, tuple[int, ...], int]]:
+        """Yield column, the ids before it, and the id, of all ids of a piece."""
+        columns = len(self.sizes)
+        ids = [START] * order + rows.flatten().tolist()
+        for place in range(order, len(ids)):
+            yield (place - order) % columns, tuple(ids[place - order : place]), ids[place]
+
+
+class Baselines(NamedTuple):
+    """What a split costs by counting."""
+
+    unigram: Count
+    ngram: Count
+    order: int
+    """Of the n-gram: ids that it looks back."""
+
+
+def baselines(dataset: Dataset, split: str) -> Baselines | None:
+    """Return what the pieces of a split cost under counts of the training pieces; None for a split without pieces.
+
+    Of the n-grams that look back one id to two rows, at least six ids, the one that does best on the validation pieces
+    is taken, so that nothing but this number is fitted to any held-out piece.
+    """
+    sizes = [field.size for field in dataset.representation.fields]
+    counts = NGram(sizes, max(LEAST_ORDER, 2 * len(sizes)))
+    for index in dataset.indices("train"):
+        counts.learn(dataset.piece(index)[0])
+
+    def cost(of: str, order: int) -> Count:
+        return _sum([counts.score(dataset.piece(index)[0], order) for index in dataset.indices(of)])
+
+    if not dataset.indices(split):
+        return None
+    judged = "valid" if dataset.indices("valid") else split
+    best = min(range(1, counts.order + 1), key=lambda order: cost(judged, order).nll_per_row)
+    return Baselines(cost(split, 0), cost(split, best), best)
+
+
+def _sum(counts: list[Count]) -> Count:
+    nats, correct, rows = zip(*counts, strict=True)
+    return Count(np.sum(nats, axis=0), np.sum(correct, axis=0), sum(rows))
