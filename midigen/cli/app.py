@@ -17,6 +17,7 @@ from midigen import __version__
 from midigen.cli import options
 from midigen.cli.check import check
 from midigen.cli.console import Console
+from midigen.cli.evaluate import evaluate
 from midigen.cli.fetch import fetch
 from midigen.cli.generate import generate
 from midigen.cli.info import info
@@ -94,6 +95,7 @@ app.command()(parse)
 app.command()(train)
 app.command()(presets)
 app.command()(generate)
+app.command()(evaluate)
 app.command()(render)
 app.command()(play)
 app.command()(check)

@@ -17,23 +17,38 @@ def check(
     """Find faults in tunes in ABC notation.
 
     Each is named by line and column: signs that mean nothing, bars that do not hold their metre (but for pick-ups
-    and endings), and repeats that do not close. The exit code is 1 if there is one.
+    and endings), and repeats that do not close. The exit code is 1 if there is one. A tune is valid if besides
+    abc2midi reports no error; --verbose prints those, too.
 
     Example: midigen check tunes.abc
     """
+    from midigen.formats.abc2midi import MISSING, abc2midi_errors, find_abc2midi
     from midigen.formats.abc_notation import check_tune, read_tunes
 
     console: Console = ctx.obj
-    faults, tunes, sound = [], 0, 0
+    is_there = find_abc2midi() is not None
+    faults, errors, tunes, sound, valid = [], [], 0, 0, 0
     for file in files:
-        for tune in read_tunes(file):
+        in_file = read_tunes(file)
+        for tune, others in zip(in_file, abc2midi_errors(in_file), strict=True):
             found = check_tune(tune)
             tunes += 1
             sound += not found
+            valid += not found and not others
             faults += [{"file": str(file), "tune": tune.title, **fault._asdict()} for fault in found]
-    console.document({"tunes": tunes, "without_fault": sound, "faults": faults})
+            errors += [{"file": str(file), "tune": tune.title, **error._asdict()} for error in others]
+    console.document(
+        {"tunes": tunes, "without_fault": sound, "valid": valid, "faults": faults, "abc2midi_errors": errors}
+    )
     for fault in faults:
-        console.result(f"{fault['file']}:{fault['line']}:{fault['column']}: {fault['message']}")
+        console.result(_line(fault))
+    for error in errors:
+        console.detail(_line(error))
     console.note(f"{sound:,} of {tunes:,} tunes are without fault.")
+    console.note(f"{valid:,} are valid: abc2midi reports no error either." if is_there else f"{MISSING}.")
     if faults:
         raise typer.Exit(1)
+
+
+def _line(fault: dict[str, object]) -> str:
+    return f"{fault['file']}:{fault['line']}:{fault['column']}: {fault['message']}"

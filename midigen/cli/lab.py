@@ -46,6 +46,8 @@ def lab(
     if name is None or list_labs:
         _list(console)
         return
+    import torch
+
     from midigen.formats.midi import write_midi
     from midigen.labs.lab import Settings, find_lab
     from midigen.rendering.piano_roll import save_png
@@ -55,6 +57,8 @@ def lab(
     if picture.suffix.lower() != ".png":
         raise UsageError(f"--out {picture} must end in .png.", file=picture)
     refuse_to_overwrite([picture], force=force)
+    # Matrices this small lose more by sharing the work than they gain.
+    torch.set_num_threads(1)
     started = time.perf_counter()
     with console.progress(name, "step") as progress:
         report = run(Settings(seed, corpora, checkpoints, data, progress))

@@ -54,7 +54,7 @@ Source = Annotated[
 Tokens = Annotated[
     str | None,
     typer.Option(
-        help="Representation: notes, chords or grid. The one that suits the source by default.",
+        help="Representation: notes, chords, grid or abc. The one that suits the source by default.",
         metavar="NAME",
         autocompletion=lambda: list(TOKENS),
     ),
@@ -78,6 +78,6 @@ Engine = Annotated[
 Soundfont = Annotated[Path | None, typer.Option(help="SoundFont (.sf2) to play with.", metavar="FILE")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files.")]
 
-TOKENS = ("notes", "chords", "grid")
+TOKENS = ("notes", "chords", "grid", "abc")
 CORPORA = Path("corpora")
 CHECKPOINTS = Path("checkpoints")

@@ -51,7 +51,7 @@ def train(
     batch_size: Annotated[int | None, typer.Option(metavar="N", help="Pieces side by side.")] = None,
     optimizer: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="adamw, adam, sgd, nesterov, rmsprop, adagrad or adadelta."),
+        typer.Option(metavar="NAME", help="adamw, adam, sgd, nesterov, rmsprop, adagrad, adadelta or lab:NAME."),
     ] = None,
     learning_rate: Annotated[float | None, typer.Option(metavar="X", help="Highest learning rate.")] = None,
     clip: Annotated[float | None, typer.Option(metavar="X", help="Largest norm of the gradient.")] = None,
@@ -101,17 +101,11 @@ def train(
         seed=seed,
         split=split,
     )
-    # A limit that was given takes the place of the preset's, or of the run's that goes on.
-    if epochs is not None or minutes is not None:
-        settings = {"epochs": None, "minutes": None, "iterations": None, **settings}
-    if optimizer not in (None, "adamw"):
-        # The presets' decay is AdamW's, apart from the gradient; as a part of it, it would be far too strong.
-        settings["weight_decay"] = 0.0
     tokens_options = _given(quantum=quantum, clock=clock)
     if resume:
         if source or from_checkpoint or preset or tokens or architecture or tokens_options:
             raise UsageError("--resume takes source, tokens, preset and model from the run; leave them out.")
-        job = _resumed_job(name, checkpoints, settings)
+        job = _resumed_job(name, checkpoints, _instead(settings))
         console.note(f"Going on with {job.name} after {shown(job.resume or job.folder)}.")
     else:
         _require_new(name, checkpoints)
@@ -122,7 +116,7 @@ def train(
             recipe = find_preset(preset)
             tokens, tokens_options = tokens or recipe.representation, {**recipe.options, **tokens_options}
         dataset = _dataset(console, source or DEFAULT_CORPUS, corpora, begun, tokens, tokens_options)
-        job = _new_job(checkpoints, name, dataset, preset, begun, architecture, settings)
+        job = _new_job(checkpoints, name, dataset, preset, begun, architecture, _instead(settings))
     if keep is not None:
         job = replace(job, keep_all=keep == "all")
     try:
@@ -138,6 +132,16 @@ def train(
 def _given(**values: Any) -> dict[str, Any]:  # noqa: ANN401  # options of all types
     """Return the options that the user gave."""
     return {key: value for key, value in values.items() if value is not None}
+
+
+def _instead(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that were given with those that they take the place of, in a preset or a run."""
+    if settings.keys() & {"epochs", "minutes"}:
+        settings = {"epochs": None, "minutes": None, "iterations": None, **settings}
+    if settings.get("optimizer", "adamw") != "adamw":
+        # The presets' decay is AdamW's, apart from the gradient; as a part of it, it would be far too strong.
+        settings = {"weight_decay": 0.0, **settings}
+    return settings
 
 
 def _require_new(name: str | None, checkpoints: Path) -> None:

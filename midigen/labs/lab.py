@@ -7,6 +7,7 @@ line shows its report, saves its picture and writes its music.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,10 @@ HALLMAN = "Deep Learning (M. Hallman)"
 BAHNG = "Multilayer Perceptrons (M. Bahng)"
 VOLUME_3 = "Recurrent Neural Networks and Inverse Problems (Foundations of Applied Mathematics)"
 ABC_LAB = "Machine Learning, Lab 2 (Li, Yang, Liu, Soengkono, Wang)"
+
+
+LIBRARIES = ("scipy", "sklearn", "tensorly")
+"""What some labs compute with; midigen does without."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +99,11 @@ def find_lab(name: str) -> Callable[[Settings], Report]:
     """Return what runs the lab of that name.
 
     Raises:
-        UsageError: there is none; the message lists those there are.
+        UsageError: there is none, the message lists those there are; or the libraries for labs are not installed.
     """
     if name not in LABS:
         raise UsageError(f"There is no lab called {name!r}; choose one of: {', '.join(LABS)}.")
+    if missing := [library for library in LIBRARIES if importlib.util.find_spec(library) is None]:
+        raise UsageError(f"Labs need {', '.join(missing)}: install midigen with its extra called labs.")
     run: Callable[[Settings], Report] = importlib.import_module(f"midigen.labs.{name.replace('-', '_')}").run
     return run

@@ -40,7 +40,7 @@ def resumed_job(folder: Path, changes: Mapping[str, Any]) -> Job:
         UsageError: a change would not fit what was done so far.
         CheckpointError: the checkpoint is damaged, or its dataset is gone or has changed.
     """
-    if fixed := changes.keys() & {"batch_size", "optimizer", "seed"}:
+    if fixed := changes.keys() & {"batch_size", "optimizer", "seed", "split"}:
         wrong = ", ".join(f"--{option.replace('_', '-')}" for option in sorted(fixed))
         raise UsageError(f"--resume goes on with the batches and the optimizer of the run; leave out {wrong}.")
     config = read_config(folder)
