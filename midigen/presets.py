@@ -63,6 +63,13 @@ PRESETS = {
         "ours: as notes",
         vocabulary=577,
     ),
+    "abc": Preset(
+        "abc",
+        ModelConfig(layers=2, hidden_size=512, head_size=192, dropout=0.4),
+        TrainConfig(minutes=10, batch_size=32, sequence_length=128, weight_decay=0.1),
+        "ours: as notes, wider",
+        vocabulary=84,
+    ),
     "classic-chords": Preset(
         "chords",
         ClassicConfig("chords"),

@@ -14,6 +14,7 @@ from midigen.errors import UsageError
 
 if TYPE_CHECKING:
     from midigen.checkpoints.run import Checkpoint
+    from midigen.evaluation.ranking import Judge
     from midigen.sampling.draw import DrawSettings
     from midigen.sampling.generate import Generated, Prompt, Request
     from midigen.scores.score import Score
@@ -39,6 +40,10 @@ def generate(
     length: Annotated[int | None, typer.Option(metavar="N", help="Notes; on the grid, sixteenths.")] = None,
     bars: Annotated[int | None, typer.Option(metavar="N", help="Bars.")] = None,
     count: Annotated[int, typer.Option(metavar="N", help="Number of pieces.")] = 1,
+    keep: Annotated[int | None, typer.Option(metavar="N", help="Keep the best of --count pieces, by --rank.")] = None,
+    rank: Annotated[
+        Literal["style"], typer.Option(help="What is best: the probability of the style of the model's corpus.")
+    ] = "style",
     seed: Annotated[int | None, typer.Option(metavar="N", help="Makes a piece repeatable; random by default.")] = None,
     prompt: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Go on from this piece (MIDI, MusicXML, kern, ABC).")
@@ -47,6 +52,9 @@ def generate(
         int | None, typer.Option(min=1, metavar="N", help="Notes (grid: sixteenths) to take from it; all by default.")
     ] = None,
     prompt_skip: Annotated[int, typer.Option(min=0, metavar="N", help="Notes to leave out before them.")] = 0,
+    prompt_text: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="ABC characters: the text to begin with, for example X:1.")
+    ] = None,
     with_prompt: Annotated[
         bool, typer.Option("--with-prompt/--without-prompt", help="Whether the piece begins with the prompt.")
     ] = True,
@@ -57,13 +65,24 @@ def generate(
         Literal["0.25", "0.5", "sampled"] | None,
         typer.Option(help="Chord tokens: quarters from one to the next; sampled as in the corpus; 0.5 by default."),
     ] = None,
+    constrain: Annotated[
+        bool | None,
+        typer.Option(
+            "--constrain/--no-constrain",
+            help="ABC characters: draw only what keeps a tune valid; the default for them.",
+            show_default=False,
+        ),
+    ] = None,
+    until_valid: Annotated[
+        bool, typer.Option("--until-valid", help="ABC characters: draw again until --count tunes are valid.")
+    ] = False,
     tempo: Annotated[float | None, typer.Option(metavar="X", help="Quarters a minute.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="PATH", help="File for one piece, folder for several.")] = None,
     wav: Annotated[bool, typer.Option("--wav/--no-wav", help="Write sound beside the MIDI file.")] = True,
     force: options.Force = False,
     checkpoints: options.Checkpoints = options.CHECKPOINTS,
 ) -> None:
-    """Compose new pieces, as MIDI and WAV.
+    """Compose new pieces, as MIDI and WAV, and from models of ABC characters as ABC.
 
     Example: midigen generate --temperature 0.8 --bars 16 --seed 7
     """
@@ -73,6 +92,7 @@ def generate(
     from midigen.sampling.generate import Request
     from midigen.sampling.generate import generate as compose
     from midigen.sampling.opening import held_out_opening
+    from midigen.sampling.valid_tunes import generate_valid
 
     console: Console = ctx.obj
     request = Request(
@@ -84,37 +104,103 @@ def generate(
         prompt=_prompt(prompt, prompt_notes, prompt_skip, is_in_output=with_prompt),
         bpm=tempo,
         program=program,
+        prompt_text=prompt_text,
+        constrain=constrain,
     )
     checkpoint = load_checkpoint(find_checkpoint(model, checkpoints))
     if offset is not None:
         checkpoint = _at_offset(checkpoint, offset)
-    targets = _targets(out, checkpoint.name, request)
+    judge = None if keep is None else _judge(rank, checkpoint, keep, count)
+    targets = _targets(out, checkpoint.name, request if keep is None else replace(request, count=keep))
     sounds = [target.with_suffix(".wav") for target in targets if wav]
-    refuse_to_overwrite([*targets, *sounds], force=force)
+    texts = [target.with_suffix(".abc") for target in targets if checkpoint.representation.name == "abc"]
+    refuse_to_overwrite([*targets, *sounds, *texts], force=force)
     if request.prompt is None and (opening := held_out_opening(checkpoint, request.seed)) is not None:
         console.note("This network goes on from an opening: one of a held-out piece. --prompt names another.")
         request = replace(request, prompt=opening)
     if model is None:
         console.note(f"Composing with {checkpoint.name}, the newest model here.")
     with console.progress("composing", "step") as progress:
-        generated = compose(checkpoint, request, progress)
+        if until_valid:
+            generated, drawn = generate_valid(checkpoint, request, progress)
+        else:
+            generated, drawn = compose(checkpoint, request, progress), count
+    if judge is not None:
+        generated = _best(console, generated, len(targets), judge)
     text = f"midigen: model {checkpoint.name}, seed {request.seed}, temperature {temperature}"
+    files = _write(console, generated, targets, text, with_sound=wav)
+    _report(console, generated, files, request.seed, drawn)
+
+
+def _judge(rank: str, checkpoint: Checkpoint, keep: int, count: int) -> Judge:
+    """Return what marks pieces, before any is composed."""
+    from midigen.evaluation.ranking import require_fewer, style_of
+
+    require_fewer(keep, count)
+    return {"style": style_of}[rank](str(checkpoint.config["source"]))
+
+
+def _best(console: Console, generated: Generated, keep: int, judge: Judge) -> Generated:
+    """Return the pieces with the highest marks, the best first, and show the marks."""
+    from midigen.evaluation.ranking import best
+
+    chosen = best(generated.scores, keep, judge)
+    console.table(("kept", "piece", "style"), [(f"{n}", f"{i + 1}", f"{m:.3f}") for n, (i, m) in enumerate(chosen, 1)])
+    kept = [index for index, _ in chosen]
+    return replace(
+        generated,
+        scores=tuple(generated.scores[index] for index in kept),
+        warnings=tuple(generated.warnings[index] for index in kept),
+    )
+
+
+def _write(
+    console: Console, generated: Generated, targets: list[Path], text: str, *, with_sound: bool
+) -> list[dict[str, Any]]:
+    """Write all pieces and return what --json says of each file."""
+    from midigen.formats.abc_notation import PlayedTune
+
     files = []
     for number, (target, score) in enumerate(zip(targets, generated.scores, strict=True)):
-        files.append(_write_midi(console, target, score, f"{text}, piece {number + 1} of {count}"))
+        files.append(_write_midi(console, target, score, f"{text}, piece {number + 1} of {len(targets)}"))
+        if isinstance(score, PlayedTune):
+            written = target.with_suffix(".abc")
+            written.write_text(score.tune.text, "utf-8")
+            files[-1]["abc"] = str(written)
         for warning in generated.warnings[number]:
             console.note(f"Warning: {shown(target)}: {warning}")
     # Sound comes last: should it fail, no piece is lost.
-    for file, sound, score in zip(files, sounds, generated.scores, strict=wav):
-        if len(score):
-            file["wav"] = _write_sound(console, sound, score)
-    _report(console, generated, files, request.seed)
+    for file, target, score in zip(files, targets, generated.scores, strict=True):
+        if with_sound and len(score):
+            file["wav"] = _write_sound(console, target.with_suffix(".wav"), score)
+    return files
 
 
-def _report(console: Console, generated: Generated, files: list[dict[str, Any]], seed: int) -> None:
+def _tunes_report(console: Console, generated: Generated, drawn: int) -> dict[str, Any]:
+    """Say how many tunes are valid and what the constraint changed; empty if no tunes were drawn."""
+    from midigen.formats.abc2midi import MISSING, find_abc2midi, valid_tunes
+    from midigen.formats.abc_notation import PlayedTune
+
+    tunes = [score.tune for score in generated.scores if isinstance(score, PlayedTune)]
+    if not tunes:
+        return {}
+    valid = sum(valid_tunes(tunes))
+    console.note(f"{valid} of {len(tunes)} tunes are valid; {drawn} were drawn.")
+    if find_abc2midi() is None:
+        console.note(f"{MISSING}.")
+    report: dict[str, Any] = {"valid": valid, "drawn": drawn}
+    if (cut := generated.cut) is not None:
+        changed = f"{cut.mean_mass:.2%} of the probability, and the likeliest character in {cut.share:.2%} of the draws"
+        console.note(f"The constraint cut {changed}.")
+        report |= {"mass_cut": cut.mean_mass, "likeliest_cut": cut.share}
+    return report
+
+
+def _report(console: Console, generated: Generated, files: list[dict[str, Any]], seed: int, drawn: int) -> None:
     speed = generated.tokens / generated.seconds
     console.document(
-        {
+        _tunes_report(console, generated, drawn)
+        | {
             "files": files,
             "seed": seed,
             "notes": sum(file["notes"] for file in files),

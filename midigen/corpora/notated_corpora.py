@@ -55,7 +55,7 @@ NOTATED_CORPORA = (
         bytes=197_618,
         licence="tunes traditional; the collection MIT, to be passed on with its notice",
         citation="MIT 6.S191: Introduction to Deep Learning, introtodeeplearning.com",
-        representation="notes",
+        representation="abc",
         downloads=(
             github_file(
                 "aamini/introtodeeplearning",
@@ -74,7 +74,7 @@ NOTATED_CORPORA = (
         bytes=446_020,
         licence="GPL 3: data made from it may be passed on under the same terms only",
         citation="E. Foxley: Nottingham Music Database; Jukedeck's cleaned edition, 2017",
-        representation="notes",
+        representation="abc",
         downloads=tuple(
             github_file("jukedeck/nottingham-dataset", _JUKEDECK, f"ABC_cleaned/{name}.abc", f"sha256:{sha256}", size)
             for name, size, sha256 in _NOTTINGHAM
@@ -88,7 +88,7 @@ NOTATED_CORPORA = (
         bytes=1_700_981,
         licence="legal status unclear; given for use that is not commercial",
         citation="H. Schaffrath: The Essen Folksong Collection; converted by S. Shlien",
-        representation="notes",
+        representation="abc",
         downloads=(
             Download(
                 "esac.zip",
@@ -106,7 +106,7 @@ NOTATED_CORPORA = (
         bytes=None,
         licence="ODbL and terms of its own, which forbid use for training language models: read them first",
         citation="thesession.org",
-        representation="notes",
+        representation="abc",
         downloads=(Download("tunes.json", ()),),
         by_hand="https://github.com/adactio/TheSession-data, where its terms stand",
     ),

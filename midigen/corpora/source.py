@@ -15,10 +15,10 @@ from midigen.corpora.extract import extract, is_archive
 from midigen.corpora.fetch import Progress, fetch_corpus, no_progress, read_files, require_pieces
 from midigen.corpora.store import Collection, LeftOut, Piece
 from midigen.errors import SourceError
-from midigen.formats.reading import SUFFIXES
+from midigen.formats.reading import ABC_SUFFIX, SUFFIXES
 
 # The types of what is read are looked for here; the store below needs them too.
-__all__ = ["Collection", "LeftOut", "Piece", "fingerprint", "read_source", "source_folder"]
+__all__ = ["Collection", "LeftOut", "Piece", "fingerprint", "is_abc", "read_source", "source_folder"]
 
 
 def read_source(source: str, corpora: Path, progress: Progress = no_progress) -> Collection:
@@ -63,6 +63,22 @@ def fingerprint(source: str) -> str:
         states = {label: file.stat() for label, file in _walk(path)[0].items()}
         known = [str(path), *(f"{label} {state.st_size} {state.st_mtime_ns}" for label, state in states.items())]
     return _hash("\n".join(known))
+
+
+def is_abc(source: str) -> bool:
+    """Say whether all that there is to read at a path, or in an archive, is files in ABC notation.
+
+    Raises:
+        SourceError: the path does not exist, or is an archive that is damaged.
+    """
+    path = _find(source)
+    with tempfile.TemporaryDirectory() as scratch:
+        root = path
+        if path.is_file() and is_archive(path):
+            root = Path(scratch) / "unpacked"
+            extract(path, root, SUFFIXES)
+        suffixes = {Path(label).suffix.lower() for label in _walk(root)[0]}
+    return suffixes == {ABC_SUFFIX}
 
 
 def source_folder(source: str, corpora: Path) -> Path:

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from dataclasses import asdict, astuple, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ from numpy.typing import NDArray
 from midigen import __version__
 from midigen.corpora.catalogue import CATALOGUE, Corpus
 from midigen.errors import SourceError
+from midigen.formats.abc_notation import PlayedTune, Tune
 from midigen.scores.score import Key, Metre, Part, Score, Tempo
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Piece:
     name: str
     """Unique in its collection."""
     score: Score
+    """A PlayedTune where it was read from ABC."""
     file: str
     """Path inside the source, with forward slashes."""
     sha256: str
@@ -141,12 +144,14 @@ def _to_json(piece: Piece, first: int, last: int) -> dict[str, object]:
         "keys": [astuple(key) for key in score.keys],
         "pickup": score.pickup,
         "fermatas": score.fermatas,
+        "tune": astuple(score.tune) if isinstance(score, PlayedTune) else None,
     }
 
 
 def _from_json(row: dict[str, Any], table: NDArray[np.int32]) -> Piece:
     onset, duration, pitch, velocity, part = table[row["first"] : row["last"]].astype(np.int64).T
-    score = Score(
+    make = Score if row["tune"] is None else partial(PlayedTune, tune=Tune(*row["tune"]))
+    score = make(
         onset,
         duration,
         pitch,

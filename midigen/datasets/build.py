@@ -27,7 +27,7 @@ import numpy as np
 from midigen import __version__
 from midigen.corpora.catalogue import CATALOGUE
 from midigen.corpora.fetch import no_progress, require_readable
-from midigen.corpora.source import Collection, Piece, fingerprint, read_source, source_folder
+from midigen.corpora.source import Collection, Piece, fingerprint, is_abc, read_source, source_folder
 from midigen.errors import RepresentationError, SourceError
 from midigen.representations.representation import (
     Json,
@@ -82,7 +82,8 @@ def prepare(
     Args:
         source: a corpus name, folder, file or archive.
         corpora: the working folder for corpora.
-        tokens: the representation's name; by default the catalogue's for its corpora, else ``notes``.
+        tokens: the representation's name; by default the catalogue's for its corpora, ``abc`` for what is all ABC,
+            else ``notes``.
         options: options of the representation; None stands for its default.
         like: take over the ids of this representation, for a network that is trained on them already.
         progress: called with files done and files in all.
@@ -110,8 +111,10 @@ def prepare(
 
 
 def default_representation(source: str) -> str:
-    """Return the representation that a source is parsed to when the user names none."""
-    return CATALOGUE[source].representation if source in CATALOGUE else DEFAULT_REPRESENTATION
+    """Return the representation that a source is parsed to when the user names none: ``abc`` if it is all ABC."""
+    if source in CATALOGUE:
+        return CATALOGUE[source].representation
+    return "abc" if is_abc(source) else DEFAULT_REPRESENTATION
 
 
 def load_dataset(folder: Path, mark: str | None = None) -> Dataset | None:

@@ -22,14 +22,18 @@ def style_of(corpus: str) -> Judge:
     return lambda score: class_probability(network, score, corpus)
 
 
-def best(scores: Sequence[Score], keep: int, judge: Judge) -> list[tuple[int, float]]:
-    """Return index and mark of the pieces with the highest marks, the best first; of equal marks the earlier.
+def require_fewer(keep: int, count: int) -> None:
+    """Refuse to keep more pieces than there are, or none.
 
     Raises:
-        UsageError: more are to be kept than there are.
+        UsageError: that is asked.
     """
-    if not 1 <= keep <= len(scores):
-        raise UsageError(f"--keep must be between 1 and --count {len(scores)}, not {keep}.")
+    if not 1 <= keep <= count:
+        raise UsageError(f"--keep must be between 1 and --count {count}, not {keep}.")
+
+
+def best(scores: Sequence[Score], keep: int, judge: Judge) -> list[tuple[int, float]]:
+    """Return index and mark of the pieces with the highest marks, the best first; of equal marks the earlier."""
     marks = [judge(score) for score in scores]
     order = sorted(range(len(scores)), key=lambda index: -marks[index])
     return [(index, marks[index]) for index in order[:keep]]

@@ -31,7 +31,7 @@ NOTE = rf"(\^\^|\^|__|_|=)?([A-Ga-g])([,']*)({LENGTH})"
 CHORD_NOTE = re.compile(NOTE + r"(-?)")
 TOKEN = re.compile(
     rf"""(?P<note>{NOTE})
-    |(?P<bar>\[?(?::*\|+\]?:*(?:\|+:*)?|::+)(?:\s?\[?(?P<first>\d[\d,.-]*))?|\[(?P<ending>\d[\d,.-]*)|\[\|)
+    |(?P<bar>\[\|\]|\[?(?::*\|+\]?:*(?:\|+:*)?|::+)(?:\s?\[?(?P<first>\d[\d,.-]*))?|\[(?P<ending>\d[\d,.-]*)|\[\|)
     |(?P<rest>[zx](?P<rest_length>{LENGTH}))
     |(?P<bars>[ZX](?P<count>\d{{0,2}}))
     |(?P<tie>-)
@@ -132,12 +132,12 @@ class TuneReader:
         voice = self._voice
         try:
             if name == "K":
-                voice.key = parse_key(value)
-                voice.bar.clear()
-                voice.events.append(voice.key)
                 if not self.has_key:
                     self.has_key = True
                     voice.unit = voice.length
+                voice.key = parse_key(value)
+                voice.bar.clear()
+                voice.events.append(voice.key)
             elif name == "M":
                 voice.meter = parse_metre(value)
                 voice.events.append(voice.meter)

@@ -8,9 +8,12 @@ read: overlays (``&``), macros and ``U:`` redefinitions.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from midigen.errors import SourceError
 from midigen.formats.abc_events import Bar, Diagnosis, Event, Sound
@@ -37,6 +40,18 @@ class Tune:
         """The first ``T:``; empty without one."""
         found = re.search(r"(?m)^T:(.*)", self.text)
         return found[1].strip() if found else ""
+
+
+@dataclass(frozen=True, eq=False)
+class PlayedTune(Score):
+    """The score of a tune, which remembers its text: a piece in ABC is text first, and its score is how that sounds."""
+
+    tune: Tune = field(default=Tune(""), kw_only=True)
+
+    def where(self, chosen: NDArray[np.bool_]) -> Score:
+        """Keep some notes, as a plain score: the text would say more than they do."""
+        rest = {item.name: getattr(self, item.name) for item in fields(Score)}
+        return Score(**rest).where(chosen)
 
 
 def read_tunes(path: Path) -> list[Tune]:
@@ -67,7 +82,7 @@ def split_tunes(text: str) -> list[Tune]:
     return tunes
 
 
-def read_tune(tune: Tune) -> Score:
+def read_tune(tune: Tune) -> PlayedTune:
     """Play a tune out, repeats and endings included: 480 ticks a quarter, one part for each voice, velocity 80.
 
     Faults are passed over as far as possible; ``check_tune`` names them. Keys, metres and tempos are the first voice's.
@@ -82,7 +97,7 @@ def read_tune(tune: Tune) -> Score:
     parts: list[Part] = []
     marks: dict[str, object] = {}
     for name, voice in reader.voices.items():
-        events = list(played(voice.events, reader.order))
+        events = list(played(voice.events, reader.order, is_only_voice=len(reader.voices) == 1))
         found = [(on, length, pitch, VELOCITY, len(parts)) for on, length, pitch in _notes(events)]
         marks = marks or _marks(events)
         if found:
@@ -90,7 +105,7 @@ def read_tune(tune: Tune) -> Score:
             parts.append(Part(name if len(reader.voices) > 1 else ""))
     if not 0 < len(notes) <= MAX_NOTES or max(on + length for on, length, *_ in notes) > MAX_TICKS:
         raise SourceError(f"the tune (line {tune.line}) holds {'too many notes' if notes else 'no notes'}")
-    return Score.from_notes(notes, parts=tuple(parts), **marks)
+    return PlayedTune.from_notes(notes, tune=tune, parts=tuple(parts), **marks)
 
 
 def _notes(events: list[Event]) -> list[tuple[int, int, int]]:

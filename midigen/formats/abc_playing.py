@@ -1,81 +1,109 @@
 """The written events of an ABC tune in the order in which they are played, and their bars measured.
 
-Repeats and numbered endings are signs in the text; a player turns back at ``:|`` to the last ``|:``, or where none
-stands to the end of the section before, and takes the ending of its round.
+Repeats and numbered endings are signs in the text. Where ABC 2.1 leaves open what they mean together, or a sign is
+missing, they are played as abc2midi plays them, which most tools call; this holds even where a player would smile:
+behind a closed second ending the body comes once more, and behind the first ending of a tune no repeat opens by itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 
 from midigen.formats.abc_events import Bar, Diagnosis, Event, Mark, Sound
 from midigen.formats.abc_fields import Meter
 
-
-@dataclass
-class _Section:
-    """What is repeated: a body, and endings with the numbers of the rounds that take them."""
-
-    body: list[Event] = field(default_factory=list)
-    endings: list[tuple[tuple[int, ...], list[Event]]] = field(default_factory=list)
-    is_repeated: bool = False
-
-    def played(self) -> Iterator[Event]:
-        """Yield the body with the right ending, as many rounds as the endings count, or else two or one."""
-        rounds = max((max(numbers) for numbers, _ in self.endings), default=1)
-        for turn in range(1, max(rounds, 1 + self.is_repeated) + 1):
-            yield from self.body
-            for numbers, ending in self.endings:
-                if turn in numbers:
-                    yield from ending
+MAX_TURNS = 4
+"""Through a repeat with endings."""
 
 
-def played(events: Sequence[Event], order: str) -> Iterator[Event]:
+def played(events: Sequence[Event], order: str, *, is_only_voice: bool = True) -> Iterator[Event]:
     """Yield events as they are played: the parts in ``order``, if it is not empty, and each with its repeats.
 
-    An order that names a part the tune does not mark is not followed.
+    An order that names a part the tune does not mark is not followed. Repeat signs are completed throughout where
+    there is but one voice and no order, and only at the beginning otherwise.
     """
     parts: list[tuple[str, list[Event]]] = [("", [])]
     for event in events:
-        if isinstance(event, Mark):
-            parts.append((event.part, []))
-        else:
+        if not isinstance(event, Mark):
             parts[-1][1].append(event)
+        elif order:
+            parts.append((event.part, []))
     by_name = dict(parts)
     chosen = ["", *order] if order and set(order) <= set(by_name) else None
     for part in [by_name[name] for name in chosen] if chosen else [part for _, part in parts]:
-        for section in _sections(part):
-            yield from section.played()
+        begun = _begun(part)
+        yield from _repeated(_completed(begun) if is_only_voice and not order else begun)
 
 
-def _sections(events: Sequence[Event]) -> Iterator[_Section]:
-    """Yield the sections: each ends at a closed repeat with its endings, before ``|:``, or at a double bar.
+def _begun(events: Sequence[Event]) -> list[Event]:
+    """Return the events behind a double bar, which opens the first repeat if nothing else does.
 
-    A double bar ends no section that ``|:`` began, and none before the tune's first repeat, which reaches back to the
-    beginning, as abc2midi plays it; after the last ending it always does.
+    Each ending becomes a Bar of its own behind its bar line.
     """
-    section, current = _Section(), list[Event]()
-    section.body = current
-    may_end = False
-    for at, event in enumerate(events):
-        current.append(event)
-        if not isinstance(event, Bar):
+    signs = [event for event in events if isinstance(event, Bar) and (event.closes or event.opens)]
+    result: list[Event] = [Bar(False, bool(signs and signs[0].closes), True, (), True, 0, 0)]
+    for event in events:
+        if not isinstance(event, Bar) or not event.endings:
+            result.append(event)
             continue
-        section.is_repeated |= event.closes
-        following = events[at + 1] if at + 1 < len(events) else None
-        goes_on = event.endings or (isinstance(following, Bar) and following.endings)
-        ends = event.closes or (event.is_double and (may_end or bool(section.endings)))
-        taken = {number for numbers, _ in section.endings for number in numbers}
-        if event.opens or (ends and not goes_on) or taken & set(event.endings):
-            yield section
-            section, may_end = _Section(), not event.opens
-            current = section.body
-        if event.endings:
-            current = []
-            section.endings.append((event.endings, current))
-    yield section
+        if event.is_line:
+            result.append(event._replace(endings=()))
+        result.append(Bar(False, False, False, event.endings, False, event.line, event.column))
+    return result
+
+
+def _completed(events: list[Event]) -> list[Event]:
+    """Return the events with the repeat signs that are missing.
+
+    A repeat that closes and was not opened opens at the last double bar or closed repeat. One that is opened twice
+    closes before the second time.
+    """
+    bars = {place: event for place, event in enumerate(events) if isinstance(event, Bar)}
+    result = list(events)
+    point, is_open, has_endings = 0, False, False
+    for place, bar in bars.items():
+        is_missing = not is_open and not has_endings and (bar.closes or bool(bar.endings))
+        if is_missing or (not is_open and bar.closes and bar.opens):
+            result[point] = bars[point] = bars[point]._replace(opens=True)
+        if is_open and bar.opens and not bar.closes:
+            result[place] = bars[place] = bar._replace(closes=True)
+        has_endings = has_endings or bool(bar.endings)
+        is_open = bar.opens or (is_open and not bar.closes)
+        if not bar.opens and (bar.closes or bar.is_double):
+            point = place
+    return result
+
+
+def _repeated(events: Sequence[Event]) -> Iterator[Event]:
+    """Yield events with their repeats played out; each ending is passed over but in its turn."""
+    place, back, turn, last_turn, is_open = 0, 0, 1, 2, False
+    while place < len(events):
+        event = events[place]
+        yield event
+        if isinstance(event, Bar) and event.endings:
+            if turn not in event.endings:
+                place = _end_of_ending(events, place)
+            elif last_turn < MAX_TURNS:
+                last_turn = turn + 1
+        elif isinstance(event, Bar) and event.closes and _turns_back(event, turn, last_turn, is_open=is_open):
+            is_open, turn, place = event.opens, turn + 1, back
+        elif isinstance(event, Bar) and event.opens:
+            back, turn, last_turn, is_open = place, 1, 2, True
+        place += 1
+
+
+def _turns_back(bar: Bar, turn: int, last_turn: int, *, is_open: bool) -> bool:
+    return is_open if turn == 1 else turn < last_turn and not bar.opens
+
+
+def _end_of_ending(events: Sequence[Event], place: int) -> int:
+    """Return the place of the sign behind an ending: a closed or an opened repeat, a double bar or another ending."""
+    for later in range(place + 1, len(events)):
+        event = events[later]
+        if isinstance(event, Bar) and (event.endings or event.closes != event.opens or event.is_double):
+            return later
+    return len(events)
 
 
 def misfits(events: Sequence[Event]) -> Iterator[Diagnosis]:

@@ -134,11 +134,17 @@ def find_representation(name: str) -> type[Representation]:
     Raises:
         UsageError: there is none; the message lists those there are.
     """
+    from midigen.representations.abc_characters import AbcCharacters
     from midigen.representations.chords import Chords
     from midigen.representations.notes import Notes
     from midigen.representations.voice_grid import VoiceGrid
 
-    table: dict[str, type[Representation]] = {"notes": Notes, "chords": Chords, "grid": VoiceGrid}
+    table: dict[str, type[Representation]] = {
+        "notes": Notes,
+        "chords": Chords,
+        "grid": VoiceGrid,
+        "abc": AbcCharacters,
+    }
     if name not in table:
         raise UsageError(f"There is no representation called {name!r}; choose one of: {', '.join(table)}.")
     return table[name]

@@ -12,9 +12,12 @@ import torch
 from midigen.checkpoints.run import Checkpoint
 from midigen.corpora.fetch import no_progress
 from midigen.errors import SamplingError, UsageError
+from midigen.formats.abc_notation import PlayedTune
 from midigen.models.sequence_model import end_and_rest
+from midigen.representations.abc_characters import AbcCharacters
 from midigen.representations.representation import Representation
 from midigen.sampling.collapse import collapse
+from midigen.sampling.constraints import Cut, TuneConstraint
 from midigen.sampling.draw import DrawSettings, draw
 from midigen.sampling.expression import shape_velocities
 from midigen.sampling.stepper import AnyStepper, make_stepper
@@ -51,10 +54,18 @@ class Request:
     prompt: Prompt | None = None
     bpm: float | None = None
     program: int | None = None
+    prompt_text: str | None = None
+    """The beginning of a tune in ABC characters, to go on from."""
+    constrain: bool | None = None
+    """Keep tunes in ABC characters valid while they are drawn; None for yes where the model draws such."""
+    first: int = 0
+    """Number of the first piece: each has random numbers of its own."""
 
     def __post_init__(self) -> None:
         if self.length is not None and self.bars is not None:
             raise UsageError("Give --length or --bars, not both.")
+        if self.prompt is not None and self.prompt_text is not None:
+            raise UsageError("Give --prompt or --prompt-text, not both.")
         for option, value in (("--length", self.length), ("--bars", self.bars), ("--count", self.count)):
             if value is not None and not 1 <= value <= 100_000:
                 raise UsageError(f"{option} must be between 1 and 100000, not {value}.")
@@ -75,6 +86,8 @@ class Generated:
     tokens: int
     """Rows drawn, the prompt's not among them."""
     seconds: float
+    cut: Cut | None = None
+    """What the constraint changed, if there was one."""
 
 
 def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, int], None] | None = None) -> Generated:
@@ -90,10 +103,12 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
     if unknown := request.settings.temperatures.keys() - set(names):
         wrong = ", ".join(sorted(unknown))
         raise UsageError(f"The model draws no column {wrong}; its columns are: {', '.join(names)}.")
-    given, given_plan = _opening(representation, request.prompt)
+    given, given_plan = _opening(representation, request)
     started = time.perf_counter()
-    lanes = [_Lane(representation, request, index, given, given_plan) for index in range(request.count)]
-    _draw_rows(make_stepper(checkpoint.model), representation, request, lanes, progress or no_progress)
+    numbers = range(request.first, request.first + request.count)
+    lanes = [_Lane(representation, request, number, given, given_plan) for number in numbers]
+    constraint = _constraint(representation, request, lanes)
+    _draw_rows(make_stepper(checkpoint.model), representation, request, lanes, constraint, progress or no_progress)
     seconds = time.perf_counter() - started
     scores = []
     for lane in lanes:
@@ -105,8 +120,25 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
         scores.append(_finish(score, request, representation))
     # Chord tokens have an offset in place of durations.
     are_drawn = "offset" not in representation.options
-    warnings = tuple(tuple(collapse(score, durations_are_drawn=are_drawn)) for score in scores)
-    return Generated(tuple(scores), warnings, sum(len(lane.rows) - len(given) for lane in lanes), seconds)
+    warnings = tuple(tuple(_oddities(score, are_drawn=are_drawn)) for score in scores)
+    tokens = sum(len(lane.rows) - len(given) for lane in lanes)
+    return Generated(tuple(scores), warnings, tokens, seconds, constraint.cut if constraint else None)
+
+
+def _oddities(score: Score, *, are_drawn: bool) -> list[str]:
+    if isinstance(score, PlayedTune) and not len(score):
+        return ["The text is no tune that can be played: train longer, lower the temperature or use --constrain."]
+    return collapse(score, durations_are_drawn=are_drawn)
+
+
+def _constraint(representation: Representation, request: Request, lanes: list[_Lane]) -> TuneConstraint | None:
+    is_abc = isinstance(representation, AbcCharacters)
+    if request.constrain and not is_abc:
+        raise UsageError(f"--constrain is for models of ABC characters; this one is for {representation.name}.")
+    if not isinstance(representation, AbcCharacters) or request.constrain is False:
+        return None
+    longest = [len(lane.plan) - 1 for lane in lanes]
+    return TuneConstraint(representation.characters, longest, lanes[0].rows)
 
 
 class _Lane:
@@ -131,8 +163,13 @@ class _Lane:
         return self.table[: self.count]
 
 
-def _opening(representation: Representation, prompt: Prompt | None) -> tuple[Ints, Ints | None]:
+def _opening(representation: Representation, request: Request) -> tuple[Ints, Ints | None]:
     """Return the rows to begin with and their plan."""
+    prompt = request.prompt
+    if request.prompt_text is not None:
+        if not isinstance(representation, AbcCharacters):
+            raise UsageError(f"--prompt-text is for models of ABC characters; this one is for {representation.name}.")
+        return representation.encode_text(request.prompt_text)
     if prompt is None:
         return np.zeros((0, len(representation.fields)), np.int64), None
     rows, plan = representation.encode(prompt.score)
@@ -150,10 +187,11 @@ def _draw_rows(
     representation: Representation,
     request: Request,
     lanes: list[_Lane],
+    constraint: TuneConstraint | None,
     progress: Callable[[int, int], None],
 ) -> None:
     """Fill the lanes with rows, all of them step by step together, until each has come to its end."""
-    may_end = request.length is None and request.bars is None
+    may_end = (request.length is None and request.bars is None) or constraint is not None
     plans = _side_by_side([lane.plan for lane in lanes])
     before = np.tile([column.size for column in representation.fields], (len(lanes), 1))
     context = representation.first_context(plans[:, 0])
@@ -163,12 +201,14 @@ def _draw_rows(
         if step < lanes[0].given:
             before = np.stack([lane.table[step] for lane in lanes])
         else:
-            before, ends = _draw_row(stepper, representation, request.settings, lanes, hidden, context)
+            before, ends = _draw_row(stepper, representation, request.settings, lanes, hidden, context, constraint)
             for index, lane in enumerate(lanes):
                 lane.ended |= step >= len(lane.plan) - 1 or bool(may_end and ends[index] and step > lane.given)
                 if not lane.ended:
                     lane.table[lane.count] = before[index]
                     lane.count += 1
+                    if constraint is not None:
+                        constraint.advance(index, int(before[index, 0]))
                     _stop_behind_last_bar(representation, lane)
             if all(lane.ended for lane in lanes):
                 break
@@ -183,6 +223,7 @@ def _draw_row(
     lanes: list[_Lane],
     hidden: torch.Tensor,
     context: Ints,
+    constraint: TuneConstraint | None,
 ) -> tuple[Ints, Ints]:
     """Return the next row of every lane, (B, K), and whether the piece ends before it, (B,)."""
     columns = len(representation.fields)
@@ -194,6 +235,9 @@ def _draw_row(
         logits = stepper.logits(column, hidden, known, drawn)
         if column == 0:
             ending, logits = end_and_rest(logits)
+            if constraint is not None:
+                going_on = [index for index, lane in enumerate(lanes) if not lane.ended]
+                logits, ending = constraint.apply(logits, ending, going_on)
             is_argmax = settings.of(described.name) == 0
             ends = ending > 0 if is_argmax else uniforms[:, -1] < ending.double().sigmoid()
         ids = draw(logits, uniforms[:, column], settings.of(described.name), settings)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +116,7 @@ class Score:
             object.__setattr__(self, name, ordered)
 
     @classmethod
-    def from_notes(cls, notes: Iterable[tuple[int, int, int, int, int]], **rest: object) -> Score:
+    def from_notes(cls, notes: Iterable[tuple[int, int, int, int, int]], **rest: object) -> Self:
         """Build a score from (onset, duration, pitch, velocity, part) tuples and the other fields by name."""
         table = np.array(list(notes), np.int64).reshape(-1, 5)
         return cls(*table.T, **rest)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from midigen.cli.app import app
+from midigen.formats.abc2midi import find_abc2midi
 
 SOUND = "X:1\nT:Sound\nM:4/4\nL:1/8\nK:C\nCDEF GABc|\n"
 FAULTY = "X:2\nT:Faulty\nM:4/4\nL:1/8\nK:C\nCDEF GABc|CDE|CDEF GABc|\n"
@@ -27,7 +28,7 @@ def test_a_sound_tune_is_said_to_be_one() -> None:
     result = runner.invoke(app, ["check", "sound.abc"])
     assert result.exit_code == 0
     assert result.stdout == ""
-    assert result.stderr == "1 of 1 tunes are without fault.\n"
+    assert result.stderr.startswith("1 of 1 tunes are without fault.\n")
 
 
 def test_a_fault_is_named_by_file_line_and_column() -> None:
@@ -42,6 +43,16 @@ def test_a_script_gets_the_same_as_json() -> None:
     found = json.loads(runner.invoke(app, ["check", "two.abc", "--json"]).stdout)
     assert (found["tunes"], found["without_fault"]) == (2, 1)
     assert [(fault["tune"], fault["line"]) for fault in found["faults"]] == [("Faulty", 13)]
+
+
+@pytest.mark.skipif(find_abc2midi() is None, reason="symusic comes without abc2midi here")
+def test_a_tune_without_fault_is_not_valid_if_abc2midi_finds_an_error() -> None:
+    Path("three.abc").write_text(f'{SOUND}\n{FAULTY}\nX:3\nM:4/4\nL:1/8\nK:C\n"D.C."u"4"c8|\n')
+    found = json.loads(runner.invoke(app, ["check", "three.abc", "--json"]).stdout)
+    assert (found["tunes"], found["without_fault"], found["valid"]) == (3, 2, 1)
+    assert {error["line"] for error in found["abc2midi_errors"]} == {19}
+    assert "1 are valid" in runner.invoke(app, ["check", "three.abc"]).stderr
+    assert "three.abc:19:" in runner.invoke(app, ["--verbose", "check", "three.abc"]).output
 
 
 @pytest.mark.parametrize(("name", "words"), [("none.abc", "cannot be read"), ("empty.abc", "holds no ABC tune")])

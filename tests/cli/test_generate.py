@@ -214,3 +214,29 @@ def test_an_error_is_json_too() -> None:
     result = generate("--checkpoints", "nowhere", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout).keys() == {"error", "file"}
+
+
+def test_the_best_of_many_are_kept_by_the_style_of_the_corpus(tmp_path: Path) -> None:
+    data = tiny.hymns(tmp_path / "data")
+    trained = tiny.trained(tmp_path, data)
+    config = {**trained.config, "source": "bach-chorales"}
+    (trained.folder / "config.json").write_text(json.dumps(config), "utf-8")
+    arguments = ["generate", str(trained.folder), "--count", "4", "--no-wav", "--length", "32", "--seed", "1"]
+    every = [*arguments, "--out", str(tmp_path / "all")]
+    assert CliRunner().invoke(app, every).exit_code == 0
+    kept = CliRunner().invoke(app, [*arguments, "--keep", "2", "--out", str(tmp_path / "best")])
+    assert kept.exit_code == 0, kept.output
+    marks = [float(line.split()[2]) for line in kept.stdout.splitlines()[1:3]]
+    assert marks == sorted(marks, reverse=True)
+    notes = [read_midi(file).notes.tolist() for file in sorted((tmp_path / "all").iterdir())]
+    best = [read_midi(file).notes.tolist() for file in sorted((tmp_path / "best").iterdir())]
+    assert len(best) == 2
+    assert all(piece in notes for piece in best)
+
+
+def test_what_cannot_be_ranked_is_refused_before_anything_is_composed(tmp_path: Path) -> None:
+    trained = tiny.trained(tmp_path, tiny.melodies(tmp_path / "data"))
+    for arguments, words in ((["--keep", "2"], "between 1 and --count 1"), (["--keep", "1"], "does not know 'tiny'")):
+        refused = CliRunner().invoke(app, ["generate", str(trained.folder), *arguments])
+        assert refused.exit_code == 2
+        assert words in " ".join(refused.stderr.split())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from midigen.errors import UsageError
-from midigen.evaluation.ranking import best, style_of
+from midigen.evaluation.ranking import best, require_fewer, style_of
 from midigen.scores.score import Score
 from tests import tiny
 
@@ -28,4 +28,4 @@ def test_an_unknown_style_or_too_many_to_keep_are_errors() -> None:
     with pytest.raises(UsageError, match="does not know 'my-songs'"):
         style_of("my-songs")
     with pytest.raises(UsageError, match="--keep must be between 1 and --count 1, not 2"):
-        best([tiny.melody(0)], 2, len)
+        require_fewer(2, 1)

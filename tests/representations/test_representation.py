@@ -8,7 +8,7 @@ import pytest
 from midigen.errors import RepresentationError, UsageError
 from midigen.representations.representation import find_representation, representation_from_json
 
-NAMES = ["notes", "chords", "grid"]
+NAMES = ["notes", "chords", "grid", "abc"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -51,6 +51,8 @@ def test_an_unknown_name_is_answered_with_those_there_are() -> None:
         {"name": "grid"},
         {"name": "notes"},
         {"name": "chords"},
+        {"name": "abc"},
+        {"name": "abc", "characters": "ab"},
         {"name": "notes", "programs": 1, "bars": [3]},
         {"name": "notes", "programs": [0], "bars": [32], "surprise": 1},
         {"name": "grid", "ranges": [[0]], "plans": [], "bpm": 80},

@@ -1,0 +1,173 @@
+"""``abc``: one row a character of the text of a tune in ABC notation, headers and line feeds included.
+
+The vocabulary is the characters of the training tunes, in the order of their code points; behind them stands one id for
+all others. A character that the training tunes lack is spelled by those of its compatibility decomposition (Unicode's
+NFKD) that they have, so that e with an accent is e; if there are none it is U+FFFD, the last id. So every piece has a
+finite likelihood. There is neither plan nor context, and no transposition: a tune in another key is another text.
+
+A tune that was read from ABC is its own text, as it stands. Any other piece is written down first
+(``midigen.formats.abc_writing``). Decoding gives the text back and plays it; what cannot be played has no notes.
+"""
+
+# ruff: noqa: ARG002  # a representation without plan and context has no use for some of what it is given
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar, NoReturn
+
+import numpy as np
+
+from midigen.errors import RepresentationError, SourceError, UsageError
+from midigen.fields import Field
+from midigen.formats.abc_notation import PlayedTune, Tune, read_tune
+from midigen.formats.abc_writing import write_tune
+from midigen.representations.representation import Json, Representation, refuse_below_one
+from midigen.scores.score import Ints, Score
+
+UNKNOWN = "\ufffd"
+NEW_TUNE_ROWS = 3000
+"""Characters at most; the end comes long before, when the network draws it."""
+
+
+@dataclass(frozen=True)
+class AbcCharacters:
+    """Characters with what they learned from the training tunes."""
+
+    characters: str = UNKNOWN
+    """What each id stands for."""
+    name: ClassVar[str] = "abc"
+    notes_per_row: ClassVar[int] = 1
+    note_unit: ClassVar[str] = "character"
+    plan_fields: ClassVar[tuple[Field, ...]] = ()
+    context_fields: ClassVar[tuple[Field, ...]] = ()
+    options: ClassVar[Mapping[str, Any]] = {}
+
+    @classmethod
+    def fit(cls, scores: Iterable[Score], options: Mapping[str, Any]) -> AbcCharacters:
+        """Learn the characters. There are no options."""
+        if options:
+            raise UsageError(f"The representation abc has no option {', '.join(sorted(options))}.")
+        known = {character for score in scores for character in tune_of(score).text}
+        return cls("".join(sorted(known - {UNKNOWN})) + UNKNOWN)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """See Representation."""
+        return (Field("character", len(self.characters)),)
+
+    @property
+    def separator(self) -> int:
+        """The id of the line feed, which ends every line of a tune and, behind itself, the tune."""
+        return self._ids.get("\n", 0)
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {character: index for index, character in enumerate(self.characters)}
+
+    def adopt(self, other: Representation) -> tuple[AbcCharacters, str]:
+        """See Representation."""
+        if not isinstance(other, AbcCharacters):
+            raise RepresentationError(f"A model for {other.name} cannot go on with abc.")
+        fitting = len(set(self.characters) & set(other.characters))
+        return replace(self, characters=other.characters), f"{fitting} of {len(self.characters)} characters fit"
+
+    def encode(self, score: Score) -> tuple[Ints, Ints]:
+        """See Representation."""
+        return self.encode_text(tune_of(score).text)
+
+    def encode_text(self, text: str) -> tuple[Ints, Ints]:
+        """Return the rows (T, 1) and the plan (T + 1, 0) of a text."""
+        ids = [index for character in text for index in self._spell(character)]
+        return np.array(ids, np.int64)[:, None], _no_plan(len(ids))
+
+    def _spell(self, character: str) -> list[int]:
+        if character in self._ids:
+            return [self._ids[character]]
+        smaller = unicodedata.normalize("NFKD", character)
+        return [self._ids[part] for part in smaller if part in self._ids] or [len(self.characters) - 1]
+
+    def excerpt(self, rows: Ints, plan: Ints, start: int, stop: int) -> tuple[Ints, Ints]:
+        """See Representation."""
+        return rows[start:stop].copy(), plan[start : stop + 1]
+
+    def text(self, rows: Ints) -> str:
+        """Return the text that rows spell."""
+        return "".join(self.characters[index] for index in rows[:, 0].tolist())
+
+    def decode(self, rows: Ints, plan: Ints) -> PlayedTune:
+        """See Representation. The score remembers the text; it has no notes if that cannot be played."""
+        tune = Tune(self.text(rows))
+        try:
+            return read_tune(tune)
+        except SourceError:
+            return PlayedTune.from_notes([], tune=tune)
+
+    def first_context(self, plan: Ints) -> Ints:
+        """See Representation."""
+        return plan
+
+    def next_context(self, context: Ints, rows: Ints, plan: Ints) -> Ints:
+        """See Representation."""
+        return plan
+
+    def context(self, rows: Ints, plan: Ints) -> Ints:
+        """See Representation."""
+        return plan
+
+    def transpositions(self, rows: Ints) -> range:
+        """See Representation."""
+        return range(1)
+
+    def transpose(self, rows: Ints, plan: Ints, semitones: int) -> tuple[Ints, Ints] | None:
+        """See Representation."""
+        return None if semitones else (rows, plan)
+
+    def make_plan(
+        self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None
+    ) -> Ints:
+        """See Representation. There is nothing to plan but the length."""
+        refuse_below_one(bars, length)
+        if bars is not None:
+            self._refuse_bars()
+        return _no_plan((NEW_TUNE_ROWS if length is None else length) + (0 if opening is None else len(opening) - 1))
+
+    def bars_begun(self, rows: Ints, plan: Ints) -> int:
+        """See Representation."""
+        return self._refuse_bars()
+
+    def _refuse_bars(self) -> NoReturn:
+        raise RepresentationError("Characters know no bars; use --length instead of --bars.")
+
+    def onset_ticks(self, rows: Ints) -> Ints:
+        """See Representation. Characters have no time of their own.
+
+        Raises:
+            RepresentationError: always.
+        """
+        raise RepresentationError("A tune cannot do without its beginning: leave --without-prompt out.")
+
+    def to_json(self) -> Json:
+        """See Representation."""
+        return {"name": self.name, "characters": self.characters}
+
+    @classmethod
+    def from_json(cls, description: Json) -> AbcCharacters:
+        """See Representation."""
+        characters = description["characters"]
+        if not isinstance(characters, str) or characters[-1:] != UNKNOWN or len(set(characters)) < len(characters):
+            raise ValueError(f"characters {characters!r}")
+        return cls(characters)
+
+
+def tune_of(score: Score) -> Tune:
+    """Return the tune that a score is played from, or else write it down."""
+    return score.tune if isinstance(score, PlayedTune) else write_tune(score)
+
+
+def _no_plan(length: int) -> Ints:
+    """Return the plan (length + 1, 0)."""
+    return np.zeros((length + 1, 0), np.int64)

@@ -1,0 +1,100 @@
+"""Constraints: characters that would break a tune are not drawn. Legal ones keep their relative probabilities."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from midigen.errors import SamplingError
+from midigen.sampling.abc_grammar import END, TuneGrammar
+from midigen.scores.score import Ints
+
+
+@dataclass
+class Cut:
+    """How much a constraint changed."""
+
+    draws: int = 0
+    mass: float = 0.0
+    """Sum over the draws of the probability of what was not legal."""
+    likeliest: int = 0
+    """Draws in which the likeliest character was not legal."""
+
+    @property
+    def mean_mass(self) -> float:
+        """Probability that was cut, per draw."""
+        return self.mass / max(self.draws, 1)
+
+    @property
+    def share(self) -> float:
+        """Share of the draws in which the likeliest character was not legal."""
+        return self.likeliest / max(self.draws, 1)
+
+
+class TuneConstraint:
+    """Keeps several tunes, drawn side by side, valid."""
+
+    def __init__(self, characters: str, longest: Sequence[int], given: Ints) -> None:
+        """Begin tunes with characters that are given already.
+
+        Args:
+            characters: what each id stands for.
+            longest: at most how many characters each tune may have.
+            given: ids with which all of them begin, (T, 1).
+
+        Raises:
+            SamplingError: a valid tune cannot begin like that.
+        """
+        self.characters = characters
+        self.cut = Cut()
+        self._masks: dict[frozenset[str], Tensor] = {}
+        self._grammars = [TuneGrammar(characters, most) for most in longest]
+        for row in given[:, 0].tolist():
+            for lane in range(len(longest)):
+                self.advance(lane, row)
+
+    def apply(self, logits: Tensor, ending: Tensor, lanes: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return logits (B, V) and log-odds of the end (B,), of which only what is legal is left for some lanes.
+
+        Raises:
+            SamplingError: the vocabulary lacks what would have to come next.
+        """
+        logits, ending = logits.double(), ending.double()
+        shares, ends = logits.softmax(-1), ending.sigmoid()
+        masked, odds = logits.clone(), ending.clone()
+        for lane in lanes:
+            legal = self._grammars[lane].legal
+            if not legal:
+                raise SamplingError("The model knows too few characters for valid tunes: use --no-constrain.")
+            mask = self._mask(legal)
+            kept, end = float(shares[lane][mask].sum()), float(ends[lane]) if END in legal else 0.0
+            total = kept * (1 - float(ends[lane])) + end
+            self.cut.draws += 1
+            self.cut.mass += 1 - total
+            self.cut.likeliest += not bool(mask[logits[lane].argmax()])
+            if not mask.any():
+                odds[lane] = torch.inf
+                continue
+            masked[lane].masked_fill_(~mask, -torch.inf)
+            odds[lane] = math.log(end / (total - end)) if end and total > end else -torch.inf
+        return masked, odds
+
+    def _mask(self, legal: frozenset[str]) -> Tensor:
+        if legal not in self._masks:
+            self._masks[legal] = torch.tensor([character in legal for character in self.characters])
+        return self._masks[legal]
+
+    def advance(self, lane: int, index: int) -> None:
+        """Go on behind a character that was drawn.
+
+        Raises:
+            SamplingError: it is not legal.
+        """
+        try:
+            self._grammars[lane].advance(self.characters[index])
+        except ValueError as error:
+            raise SamplingError(f"No valid tune begins like that ({error}): use --no-constrain.") from error

@@ -1,0 +1,99 @@
+"""Whatever is drawn among the legal characters, the tune is valid; and most real tunes are among what may be drawn."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from midigen.formats.abc2midi import valid_tunes
+from midigen.formats.abc_notation import Tune
+from midigen.sampling.abc_grammar import END, TuneGrammar
+
+CHARACTERS = "".join(chr(code) for code in range(32, 127)) + "\n"
+HEAD = "X:1\nT:A\nM:4/4\nL:1/8\nK:G\n"
+
+
+def behind(text: str, characters: str = CHARACTERS) -> frozenset[str]:
+    """The characters that are legal behind a text, which must be legal itself."""
+    grammar = TuneGrammar(characters, 10_000)
+    for character in text:
+        grammar.advance(character)
+    return grammar.legal
+
+
+def drawn(seed: int, characters: str = CHARACTERS, longest: int = 600) -> Tune:
+    """A tune drawn at random; half of the time a likely character, so that repeats, ties and endings come up."""
+    rng = random.Random(seed)
+    grammar, text = TuneGrammar(characters, longest), ""
+    while True:
+        legal = sorted(grammar.legal)
+        likely = [character for character in legal if character in "|:[12-\n"] or legal
+        character = rng.choice(likely if rng.random() < 0.3 else legal)
+        if character == END:
+            return Tune(text)
+        grammar.advance(character)
+        text += character
+
+
+def test_what_is_drawn_at_random_is_valid() -> None:
+    tunes = [drawn(seed) for seed in range(60)]
+    assert all(valid_tunes(tunes))
+    for sign in ("|:", ":|", "::", "[1", "[2", "-", "(3", ">", "{", "K:"):
+        assert any(sign in tune.text for tune in tunes), sign
+
+
+def test_a_poor_vocabulary_is_enough() -> None:
+    assert all(valid_tunes([drawn(seed, "X:1\nTMKC4/|]CDE2z") for seed in range(10)]))
+
+
+def test_a_tune_comes_to_its_end() -> None:
+    assert max(len(drawn(seed, longest=400).text) for seed in range(30)) < 700
+
+
+@pytest.mark.parametrize(
+    "music",
+    [
+        "GA|B2c2 d4|(3efg f>e d2 B2|G8:|\n",
+        "|:G8|[1 A8:|[2 B8|]\n",
+        "|:G8|1 A8:|2 B8|]\n",
+        "G8:|!\n|:A4- A4::\nB8:|\n",
+        "G8-|\nG8|(A2 [DA]2) ~c2 {gf}e2|]\nK:D Mixolydian\n^c8||\n",
+        "G3/2A/ B//c//d/2 ^^f2 _E,2 z|]\n",
+    ],
+)
+def test_what_these_collections_write_is_legal(music: str) -> None:
+    assert END in behind(HEAD + music)
+
+
+@pytest.mark.parametrize(
+    ("text", "illegal"),
+    [
+        ("", "TK"),
+        ("X:1\n", "KM"),
+        ("X:1\nT:A\n", "K"),
+        ("X:1\nT:A\nR:hornpipe\nM:", "369"),
+        (HEAD + "G8", "A2z"),
+        (HEAD + "G4 A", "689"),
+        (HEAD + "G8|A4 B2|", " A\n"),
+        (HEAD + "G8:|A8|", "1"),
+        (HEAD + "G8|1 A8:|", "AB1"),
+        (HEAD + "G4-", "AB|z"),
+        (HEAD + "G2>", "|- z"),
+        (HEAD + "(3G", "|z"),
+        (HEAD + "G4", "!"),
+    ],
+)
+def test_what_would_break_a_tune_is_illegal(text: str, illegal: str) -> None:
+    assert not behind(text) & set(illegal)
+
+
+def test_a_tune_may_not_end_while_a_repeat_is_open() -> None:
+    assert END not in behind(HEAD + "|:G8||\n")
+    assert END not in behind(HEAD + "G8|\n")
+    assert END in behind(HEAD + "G8|]\n")
+
+
+def test_an_illegal_character_is_refused() -> None:
+    with pytest.raises(ValueError, match="'K' is not legal"):
+        TuneGrammar(CHARACTERS, 100).advance("K")

@@ -1,0 +1,97 @@
+"""A constraint takes away what is illegal and leaves the rest in proportion; drawn tunes are valid."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from midigen.checkpoints.run import Checkpoint
+from midigen.errors import SamplingError, UsageError
+from midigen.formats.abc2midi import valid_tunes
+from midigen.formats.abc_notation import PlayedTune, Tune, read_tune
+from midigen.representations.abc_characters import AbcCharacters
+from midigen.sampling.constraints import TuneConstraint
+from midigen.sampling.generate import Request, generate
+from midigen.sampling.valid_tunes import generate_valid
+from tests import tiny
+
+TEXTS = [f"X:{n}\nT:Tune\nM:4/4\nL:1/8\nK:G\nGA|B2{note}2 d4|(3efg f>e d4:|\n" for n, note in enumerate("cdefga", 1)]
+ABC = AbcCharacters.fit([read_tune(Tune(text)) for text in TEXTS], {})
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    """A model that has hardly learned."""
+    folder = tmp_path_factory.mktemp("abc")
+    return tiny.trained(folder, tiny.dataset(folder, [read_tune(Tune(text)) for text in TEXTS], "abc", "tttttv"))
+
+
+def tunes_of(scores: tuple[object, ...]) -> list[Tune]:
+    return [score.tune for score in scores if isinstance(score, PlayedTune)]
+
+
+def test_legal_characters_keep_their_relative_probabilities() -> None:
+    constraint = TuneConstraint(ABC.characters, [500], ABC.encode_text(TEXTS[0][:-1] + "\n")[0])
+    logits = torch.linspace(-1, 1, len(ABC.characters))[None]
+    masked, odds = constraint.apply(logits, torch.tensor([0.5]), [0])
+    legal = masked[0].isfinite()
+    assert 0 < legal.sum() < len(ABC.characters)
+    torch.testing.assert_close(masked[0][legal].float(), logits[0][legal])
+    # p(end) : p(a legal character) is as before.
+    shares = logits.double().softmax(-1)[0]
+    end = torch.tensor(0.5).double().sigmoid()
+    assert float(odds) == pytest.approx(math.log(float(end / ((1 - end) * shares[legal].sum()))))
+    assert constraint.cut.mean_mass == pytest.approx(float((1 - end) * shares[~legal].sum()))
+
+
+def test_the_end_is_illegal_within_a_bar() -> None:
+    constraint = TuneConstraint(ABC.characters, [500], ABC.encode_text(TEXTS[0][:-6])[0])
+    assert constraint.apply(torch.zeros(1, len(ABC.characters)), torch.tensor([9.0]), [0])[1] == -math.inf
+
+
+def test_a_model_that_has_not_learned_draws_valid_tunes(checkpoint: Checkpoint) -> None:
+    made = generate(checkpoint, Request(seed=1, count=8, length=400))
+    assert all(valid_tunes(tunes_of(made.scores)))
+    assert made.cut is not None
+    assert 0 < made.cut.mean_mass < 1
+
+
+def test_a_tune_does_not_depend_on_its_neighbours(checkpoint: Checkpoint) -> None:
+    third = generate(checkpoint, Request(seed=1, count=3, length=300)).scores[2]
+    alone = generate(checkpoint, Request(seed=1, first=2, length=300)).scores[0]
+    assert tunes_of((third,)) == tunes_of((alone,))
+
+
+def test_a_text_is_gone_on_from(checkpoint: Checkpoint) -> None:
+    (tune,) = tunes_of(generate(checkpoint, Request(seed=1, length=300, prompt_text="X:1\nT:d")).scores)
+    assert tune.text.startswith("X:1\nT:d")
+    with pytest.raises(SamplingError, match="No valid tune begins like that"):
+        generate(checkpoint, Request(seed=1, prompt_text="K"))
+    assert generate(checkpoint, Request(seed=1, length=5, prompt_text="K", constrain=False)).tokens == 5
+
+
+def test_what_cannot_be_played_is_said(checkpoint: Checkpoint) -> None:
+    made = generate(checkpoint, Request(seed=1, length=5, constrain=False))
+    assert len(made.scores[0]) == 0
+    assert "no tune that can be played" in made.warnings[0][0]
+
+
+def test_tunes_are_drawn_until_enough_are_valid(checkpoint: Checkpoint) -> None:
+    made, drawn = generate_valid(checkpoint, Request(seed=1, count=3, length=300))
+    assert len(made.scores) == 3
+    assert drawn >= 3
+    assert all(valid_tunes(tunes_of(made.scores)))
+    with pytest.raises(SamplingError, match="Of 20 tunes 0 were valid, not 1"):
+        generate_valid(checkpoint, Request(seed=1, length=20, constrain=False))
+
+
+def test_other_models_know_no_tunes(tmp_path: Path) -> None:
+    other = tiny.trained(tmp_path, tiny.melodies(tmp_path))
+    for request in (Request(seed=1, constrain=True), Request(seed=1, prompt_text="X:1")):
+        with pytest.raises(UsageError, match="for models of ABC characters"):
+            generate(other, request)
+    with pytest.raises(UsageError, match="--until-valid is for models of ABC characters"):
+        generate_valid(other, Request(seed=1))
