@@ -82,7 +82,9 @@ def generate(
     force: options.Force = False,
     checkpoints: options.Checkpoints = options.CHECKPOINTS,
 ) -> None:
-    """Compose new pieces, as MIDI and WAV, and from models of ABC characters as ABC.
+    """Compose new pieces, as MIDI and WAV.
+
+    Models of ABC characters write ABC as well.
 
     Example: midigen generate --temperature 0.8 --bars 16 --seed 7
     """

@@ -8,7 +8,7 @@ from midigen.cli.console import Console
 
 
 def presets(ctx: typer.Context) -> None:
-    """List the recipes for training: tokens, network and where they come from.
+    """List the recipes for training, and where they come from.
 
     The size of a network depends on the vocabulary; shown is that for the corpus that the recipe was made for.
 

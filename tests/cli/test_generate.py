@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from midigen.checkpoints.run import Snapshot, save_checkpoint
 from midigen.cli.app import app
+from midigen.formats.abc_notation import Tune, read_tune, read_tunes
 from midigen.formats.midi import read_midi, write_midi
 from tests import tiny
 
@@ -240,3 +241,31 @@ def test_what_cannot_be_ranked_is_refused_before_anything_is_composed(tmp_path: 
         refused = CliRunner().invoke(app, ["generate", str(trained.folder), *arguments])
         assert refused.exit_code == 2
         assert words in " ".join(refused.stderr.split())
+
+
+def test_a_tune_is_written_as_text_too(tmp_path: Path) -> None:
+    text = "X:1\nT:Tune\nM:4/4\nL:1/8\nK:G\nGA|B2c2 d4|(3efg f>e d4:|\n"
+    data = tiny.dataset(tmp_path, [read_tune(Tune(text))] * 2, "abc", "tt")
+    model = tiny.network(data)
+    config = {"name": "abc", "representation": data.representation.to_json(), "model": asdict(model.config)}
+    save_checkpoint(
+        tmp_path / "models" / "abc", "epoch-0001", Snapshot(model.state_dict(), config, {}, {}), is_best=True
+    )
+    arguments = (
+        "--checkpoints",
+        tmp_path / "models",
+        "--seed",
+        3,
+        "--length",
+        300,
+        "--prompt-text",
+        "X:1",
+        "--until-valid",
+    )
+    result = generate("abc", *arguments, "--no-wav", "--json")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    (file,) = document["files"]
+    assert Path(file["abc"]).read_text().startswith("X:1")
+    assert read_midi(Path(file["midi"])).pitch.tolist() == read_tune(read_tunes(Path(file["abc"]))[0]).pitch.tolist()
+    assert document["valid"] == 1

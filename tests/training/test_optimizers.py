@@ -109,7 +109,7 @@ def test_lab_and_a_name_is_what_is_meant_by_the_name(name: str) -> None:
     recipe, lab = find_optimizer(name), find_optimizer(f"lab:{name}")
     assert lab.learning_rate == recipe.learning_rate
     rates = [recipe.learning_rate] * 30
-    assert gap(*(descend(lambda p, lr, r=r: r.make(p, lr, 0.1), rates) for r in (recipe, lab))) < 1e-9  # type: ignore[misc]
+    assert gap(*(descend(lambda p, lr, r=r: r.make(p, lr, 0.0), rates) for r in (recipe, lab))) < 1e-9  # type: ignore[misc]
 
 
 def test_the_two_forms_of_momentum_part_when_the_rate_changes() -> None:
