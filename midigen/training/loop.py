@@ -179,6 +179,12 @@ def _epoch(trainer: Trainer, reporter: Reporter, requests: list[str]) -> bool:
         if fabric.is_global_zero:
             per_note = nats / rows_done / dataset.representation.notes_per_row
             reporter.batch(trainer.budget_used(rows_seen / in_epoch), per_note, rows_done / seconds)
+    if not progress.batch:
+        raise TrainingError(
+            "The training pieces are too few or too short for one batch of this network: train on more music, or lower "
+            "--batch-size.",
+            dataset.folder,
+        )
     _close_epoch(trainer, rate)
     return True
 

@@ -6,10 +6,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
 from midigen.checkpoints.run import find_checkpoint, load_checkpoint, load_weights, read_trainer
+from midigen.errors import TrainingError
 from midigen.models.classic import ClassicConfig, NoteNetwork
 from midigen.presets import PRESETS
 from midigen.training.config import TrainConfig
@@ -51,3 +53,8 @@ def test_iterations_end_training_and_checkpoints_come_between_epochs(tmp_path: P
     tiny.run(replace(saved, keep_all=True))
     assert {"epoch-0000-batch-00002", "epoch-0001-batch-00001"} <= {f.name for f in saved.folder.iterdir()}
     assert read_trainer(find_checkpoint("run", tmp_path, "last"))["progress"]["optimizer_step"] == 7
+
+
+def test_too_little_music_for_a_batch_is_said_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"too few or too short for one batch .*--batch-size"):
+        tiny.run(classic(tmp_path, batch_size=64))
