@@ -89,8 +89,8 @@ def _similarity(inside: Floats, across: Floats, rng: np.random.Generator) -> tup
     for _ in range(RESAMPLES):
         columns = rng.integers(len(inside), size=len(inside))
         rows = rng.integers(len(across), size=len(across))
-        # A piece drawn twice is at no distance from itself, which says nothing.
-        different = columns[:, None] != columns[None]
+        # Each pair once; a piece drawn twice is at no distance from itself, which says nothing.
+        different = np.triu(columns[:, None] != columns[None])
         if different.any():
             drawn.append(
                 _overlap_and_divergence(

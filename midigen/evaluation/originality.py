@@ -94,7 +94,7 @@ class TrainingMusic:
     def share(self, piece: Steps, length: int) -> tuple[int, int]:
         """Return how many passages of a piece are found, and how many it has."""
         own = passages(piece, length)
-        return int(np.isin(own, self.known(length), assume_unique=False).sum()), len(own)
+        return int(np.isin(own, self.known(length)).sum()), len(own)
 
     def longest(self, piece: Steps) -> int:
         """Return the length of the longest passage of a piece that is found; 0 for none of one step.

@@ -6,9 +6,7 @@ prints fits one that waits three epochs for a validation loss lower than the bes
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,31 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the name PyTorch's own texts use
 
 from midigen.labs.labelled_images import ImageSets, LabelledImages
+from midigen.labs.regularisers import EarlyStopping
 
 BATCH, EPOCHS = 32, 10
 PATIENCE, LEAST_GAIN = 3, 1e-3
-
-
-@dataclass
-class EarlyStopping:
-    """Says which epoch is the best so far, and when to stop: as Keras does it with ``min_delta`` and ``patience``."""
-
-    patience: int = PATIENCE
-    best_loss: float = math.inf
-    best_epoch: int = 0
-    epoch: int = 0
-
-    def is_best(self, loss: float) -> bool:
-        """Take in an epoch's validation loss; say whether it is the best one."""
-        self.epoch += 1
-        if loss < self.best_loss - LEAST_GAIN:
-            self.best_loss, self.best_epoch = loss, self.epoch
-        return self.best_epoch == self.epoch
-
-    @property
-    def stops(self) -> bool:
-        """Whether there was no better epoch for as long as patience lasts."""
-        return self.epoch - self.best_epoch >= self.patience
 
 
 class Judgement(NamedTuple):
@@ -91,15 +68,15 @@ def fit(
     from torch's present random state.
     """
     optimizer = torch.optim.Adam(network.parameters())
-    stopping, best = EarlyStopping(patience), network.state_dict()
+    stopping = EarlyStopping(patience, LEAST_GAIN)
     train, valid = list[Judgement](), list[Judgement]()
-    while not stopping.stops and stopping.epoch < epochs:
+    for epoch in range(1, epochs + 1):
         train.append(_train_epoch(network, optimizer, sets))
         valid.append(_judge_set(network, sets.valid, sets.highest))
-        if stopping.is_best(valid[-1].loss):
-            best = deepcopy(network.state_dict())
-        epoch_done(stopping.epoch)
-    network.load_state_dict(best)
+        epoch_done(epoch)
+        if stopping.is_over(valid[-1].loss, network):
+            break
+    network.load_state_dict(stopping.best_weights)
     return Trained(network, stopping.best_epoch, train, valid, _judge_set(network, sets.test, sets.highest))
 
 

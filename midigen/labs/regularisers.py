@@ -88,18 +88,16 @@ class EarlyStopping:
     """
 
     def __init__(self, patience: int, least_gain: float = 0.0) -> None:
-        """Wait for ``patience`` epochs without a loss lower by more than ``least_gain``."""
+        """Wait for ``patience`` epochs without a loss lower by more than ``least_gain``: smaller gains do not count."""
         self.patience, self.least_gain = patience, least_gain
         self.best_loss, self.best_epoch = math.inf, 0
         self.best_weights: dict[str, Tensor] = {}
-        self._epoch, self._last_gain, self._loss_then = 0, 0, math.inf
+        self._epoch = 0
 
     def is_over(self, loss: float, network: nn.Module) -> bool:
         """Note an epoch's validation loss, and the weights if it is the lowest; return whether to stop."""
         self._epoch += 1
-        if loss < self.best_loss:
+        if loss < self.best_loss - self.least_gain:
             self.best_loss, self.best_epoch = loss, self._epoch
             self.best_weights = {name: value.clone() for name, value in network.state_dict().items()}
-        if loss < self._loss_then - self.least_gain:
-            self._last_gain, self._loss_then = self._epoch, loss
-        return self._epoch - self._last_gain >= self.patience
+        return self._epoch - self.best_epoch >= self.patience

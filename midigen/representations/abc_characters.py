@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -25,7 +25,8 @@ from midigen.errors import RepresentationError, SourceError, UsageError
 from midigen.fields import Field
 from midigen.formats.abc_notation import PlayedTune, Tune, read_tune
 from midigen.formats.abc_writing import write_tune
-from midigen.representations.representation import Json, Representation, refuse_below_one
+from midigen.representations.representation import Json, Representation
+from midigen.representations.tokens import Tokens, no_plan
 from midigen.scores.score import Ints, Score
 
 UNKNOWN = "\ufffd"
@@ -34,16 +35,14 @@ NEW_TUNE_ROWS = 3000
 
 
 @dataclass(frozen=True)
-class AbcCharacters:
+class AbcCharacters(Tokens):
     """Characters with what they learned from the training tunes."""
 
     characters: str = UNKNOWN
     """What each id stands for."""
     name: ClassVar[str] = "abc"
-    notes_per_row: ClassVar[int] = 1
     note_unit: ClassVar[str] = "character"
-    plan_fields: ClassVar[tuple[Field, ...]] = ()
-    context_fields: ClassVar[tuple[Field, ...]] = ()
+    new_piece_rows: ClassVar[int] = NEW_TUNE_ROWS
     options: ClassVar[Mapping[str, Any]] = {}
 
     @classmethod
@@ -82,17 +81,13 @@ class AbcCharacters:
     def encode_text(self, text: str) -> tuple[Ints, Ints]:
         """Return the rows (T, 1) and the plan (T + 1, 0) of a text."""
         ids = [index for character in text for index in self._spell(character)]
-        return np.array(ids, np.int64)[:, None], _no_plan(len(ids))
+        return np.array(ids, np.int64)[:, None], no_plan(len(ids))
 
     def _spell(self, character: str) -> list[int]:
         if character in self._ids:
             return [self._ids[character]]
         smaller = unicodedata.normalize("NFKD", character)
         return [self._ids[part] for part in smaller if part in self._ids] or [len(self.characters) - 1]
-
-    def excerpt(self, rows: Ints, plan: Ints, start: int, stop: int) -> tuple[Ints, Ints]:
-        """See Representation."""
-        return rows[start:stop].copy(), plan[start : stop + 1]
 
     def text(self, rows: Ints) -> str:
         """Return the text that rows spell."""
@@ -106,18 +101,6 @@ class AbcCharacters:
         except SourceError:
             return PlayedTune.from_notes([], tune=tune)
 
-    def first_context(self, plan: Ints) -> Ints:
-        """See Representation."""
-        return plan
-
-    def next_context(self, context: Ints, rows: Ints, plan: Ints) -> Ints:
-        """See Representation."""
-        return plan
-
-    def context(self, rows: Ints, plan: Ints) -> Ints:
-        """See Representation."""
-        return plan
-
     def transpositions(self, rows: Ints) -> range:
         """See Representation."""
         return range(1)
@@ -125,22 +108,6 @@ class AbcCharacters:
     def transpose(self, rows: Ints, plan: Ints, semitones: int) -> tuple[Ints, Ints] | None:
         """See Representation."""
         return None if semitones else (rows, plan)
-
-    def make_plan(
-        self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None
-    ) -> Ints:
-        """See Representation. There is nothing to plan but the length."""
-        refuse_below_one(bars, length)
-        if bars is not None:
-            self._refuse_bars()
-        return _no_plan((NEW_TUNE_ROWS if length is None else length) + (0 if opening is None else len(opening) - 1))
-
-    def bars_begun(self, rows: Ints, plan: Ints) -> int:
-        """See Representation."""
-        return self._refuse_bars()
-
-    def _refuse_bars(self) -> NoReturn:
-        raise RepresentationError("Characters know no bars; use --length instead of --bars.")
 
     def onset_ticks(self, rows: Ints) -> Ints:
         """See Representation. Characters have no time of their own.
@@ -166,8 +133,3 @@ class AbcCharacters:
 def tune_of(score: Score) -> Tune:
     """Return the tune that a score is played from, or else write it down."""
     return score.tune if isinstance(score, PlayedTune) else write_tune(score)
-
-
-def _no_plan(length: int) -> Ints:
-    """Return the plan (length + 1, 0)."""
-    return np.zeros((length + 1, 0), np.int64)

@@ -19,13 +19,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby, pairwise
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import numpy as np
 
 from midigen.errors import RepresentationError, UsageError
 from midigen.fields import Field
-from midigen.representations.representation import Json, Representation, refuse_below_one
+from midigen.representations.representation import Json, Representation
+from midigen.representations.tokens import Tokens, no_plan
 from midigen.scores.score import TICKS_PER_QUARTER, Ints, Score
 
 PITCHES = 128
@@ -46,7 +47,7 @@ Element = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Chords:
+class Chords(Tokens):
     """Chord tokens with what they learned from the training pieces."""
 
     chords: tuple[Element, ...] = ()
@@ -58,10 +59,8 @@ class Chords:
     gaps: tuple[tuple[int, int], ...] = ((OFFSETS["0.5"], 1),)
     """Ticks from an element to the next in the training pieces, and how often they occur: what "sampled" draws from."""
     name: ClassVar[str] = "chords"
-    notes_per_row: ClassVar[int] = 1
     note_unit: ClassVar[str] = "element"
-    plan_fields: ClassVar[tuple[Field, ...]] = ()
-    context_fields: ClassVar[tuple[Field, ...]] = ()
+    new_piece_rows: ClassVar[int] = NEW_PIECE_ROWS
 
     @classmethod
     def fit(cls, scores: Iterable[Score], options: Mapping[str, Any]) -> Chords:
@@ -122,11 +121,7 @@ class Chords:
             ids += [self._ids[element]] if element in self._ids else element
         if not ids:
             raise RepresentationError("there are no notes")
-        return np.array(ids)[:, None], _no_plan(len(ids))
-
-    def excerpt(self, rows: Ints, plan: Ints, start: int, stop: int) -> tuple[Ints, Ints]:
-        """See Representation."""
-        return rows[start:stop].copy(), plan[start : stop + 1]
+        return np.array(ids)[:, None], no_plan(len(ids))
 
     def decode(self, rows: Ints, plan: Ints) -> Score:
         """See Representation."""
@@ -134,18 +129,6 @@ class Chords:
         # Sampled elements that start together may share a pitch.
         notes = dict.fromkeys((onset, pitch) for onset, index in elements for pitch in self.elements[index])
         return Score.from_notes((onset, TICKS_PER_QUARTER, pitch, 80, 0) for onset, pitch in notes)
-
-    def first_context(self, plan: Ints) -> Ints:
-        """See Representation."""
-        return plan
-
-    def next_context(self, context: Ints, rows: Ints, plan: Ints) -> Ints:
-        """See Representation."""
-        return plan
-
-    def context(self, rows: Ints, plan: Ints) -> Ints:
-        """See Representation."""
-        return plan
 
     def transpositions(self, rows: Ints) -> range:
         """See Representation. At most half an octave; ``transpose`` refuses those that need an unknown chord."""
@@ -159,22 +142,6 @@ class Chords:
         used, places = np.unique(rows, return_inverse=True)
         moved = [self._ids.get(tuple(pitch + semitones for pitch in self.elements[index])) for index in used.tolist()]
         return None if None in moved else (np.array(moved, np.int64)[places].reshape(rows.shape), plan)
-
-    def make_plan(
-        self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None
-    ) -> Ints:
-        """See Representation. There is nothing to plan but the length: 500 elements, as in the lab."""
-        refuse_below_one(bars, length)
-        if bars is not None:
-            self._refuse_bars()
-        return _no_plan((NEW_PIECE_ROWS if length is None else length) + (0 if opening is None else len(opening) - 1))
-
-    def bars_begun(self, rows: Ints, plan: Ints) -> int:
-        """See Representation."""
-        return self._refuse_bars()
-
-    def _refuse_bars(self) -> NoReturn:
-        raise RepresentationError("Chord tokens know no bars; use --length instead of --bars.")
 
     def onset_ticks(self, rows: Ints) -> Ints:
         """See Representation. Sampled gaps follow from the rows so far, so that the same rows are the same piece."""
@@ -213,8 +180,3 @@ def _elements(score: Score) -> tuple[list[int], list[Element]]:
     notes = score.where(~is_drum[score.part]).notes[:, [0, 4, 2]].tolist()
     groups = [(onset, {pitch for *_, pitch in group}) for (onset, _), group in groupby(notes, lambda note: note[:2])]
     return [onset for onset, _ in groups], [tuple(sorted(pitches)) for _, pitches in groups]
-
-
-def _no_plan(length: int) -> Ints:
-    """Return the plan (length + 1, 0)."""
-    return np.zeros((length + 1, 0), np.int64)

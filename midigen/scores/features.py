@@ -146,7 +146,7 @@ def _parts(score: Score) -> list[int]:
 
 
 def _rhythms(score: Score) -> list[NDArray[np.bool_]]:
-    """Return for each whole bar in which sixteenths a note begins."""
+    """Return for each bar in which sixteenths a note begins; the last ends with the piece."""
     starts = np.append(bar_starts(score), score.end)
     begins = np.zeros(score.end // SIXTEENTH + 1, bool)
     begins[score.onset // SIXTEENTH] = True

@@ -15,9 +15,10 @@ from midigen.errors import SourceError
 from midigen.evaluation.style import ImageClassifier
 from midigen.labs import cnn
 from midigen.labs.cnn import FiveLayers, digit_sets, parameter_count, run
-from midigen.labs.image_training import EarlyStopping, fit, judge, predict
+from midigen.labs.image_training import LEAST_GAIN, PATIENCE, fit, judge, predict
 from midigen.labs.lab import Settings
 from midigen.labs.labelled_images import ImageSets, LabelledImages, folder_sets, music_sets, split_styles
+from midigen.labs.regularisers import EarlyStopping
 from midigen.scores.score import Score
 from tests.tiny import melody
 
@@ -32,12 +33,10 @@ PRINTED = [
 
 @pytest.mark.parametrize(("losses", "best", "last"), PRINTED)
 def test_early_stopping_stops_where_the_text_did(losses: list[float | None], best: int, last: int | None) -> None:
-    stopping = EarlyStopping()
-    stopped = None
-    for loss in losses:
-        stopping.is_best(1.0 if loss is None else loss)
-        stopped = stopped or (stopping.epoch if stopping.stops else None)
-    assert (stopping.best_epoch, stopped) == (best, last)
+    network, stopping = torch.nn.Linear(1, 1), EarlyStopping(PATIENCE, LEAST_GAIN)
+    said = [stopping.is_over(1.0 if loss is None else loss, network) for loss in losses]
+    assert said == [epoch == last for epoch in range(1, len(losses) + 1)]
+    assert stopping.best_epoch == best
 
 
 @pytest.mark.parametrize(("layers", "parameters"), [(1, 8_129_475), (2, 3_692_003), (3, 1_629_731), (4, 687_779)])

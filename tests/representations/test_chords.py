@@ -179,9 +179,9 @@ def test_a_new_piece_has_the_length_asked_for_or_500_elements() -> None:
 
 
 def test_bars_are_refused_in_words() -> None:
-    with pytest.raises(RepresentationError, match="know no bars; use --length"):
+    with pytest.raises(RepresentationError, match="draws elements knows no bars; use --length"):
         KNOWN.make_plan(4, None, np.random.default_rng(0))
-    with pytest.raises(RepresentationError, match="know no bars; use --length"):
+    with pytest.raises(RepresentationError, match="draws elements knows no bars; use --length"):
         KNOWN.bars_begun(np.array([[60]]), np.zeros((2, 0), np.int64))
     with pytest.raises(RepresentationError, match="at least one"):
         KNOWN.make_plan(None, 0, np.random.default_rng(0))

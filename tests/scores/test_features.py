@@ -22,6 +22,8 @@ def test_a_scale_by_hand() -> None:
     found = features(Score.from_notes(line([60, 62, 64, 65, 67, 69, 71, 72])))
     assert found["pitch classes"].tolist() == [0.25, 0, 0.125, 0, 0.125, 0.125, 0, 0.125, 0, 0.125, 0, 0.125]
     assert found["intervals"][[13, 14]].tolist() == pytest.approx([2 / 7, 5 / 7])
+    transitions = found["pitch class transitions"].reshape(12, 12)
+    assert [transitions[before, after] for before, after in ((0, 2), (11, 0), (0, 11))] == [1 / 7, 1 / 7, 0]
     assert found["durations"].nonzero()[0].tolist() == [6]
     assert found["onsets in the bar"][[0, 4, 8, 12]].tolist() == [0.25] * 4
     numbers = {name: float(value[0]) for name, value in found.items() if len(value) == 1}
