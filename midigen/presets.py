@@ -129,7 +129,7 @@ PRESETS = {
             schedule="constant",
         ),
         "M. Hallman: Deep Learning, section 8.6",
-        options={"quantum": 8, "merged": True},
+        options={"merged": True},
     ),
 }
 

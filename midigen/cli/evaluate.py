@@ -55,7 +55,8 @@ def evaluate(
     console: Console = ctx.obj
     checkpoint = load_checkpoint(find_checkpoint(model, checkpoints))
     dataset = _dataset(console, checkpoint, source, corpora)
-    own, counted = likelihood(checkpoint, dataset, split), baselines(dataset, split)
+    own = likelihood(checkpoint, dataset, split)
+    counted = baselines(dataset, split, checkpoint.model.window or 0)
     unit = checkpoint.representation.note_unit
     _print_likelihood(console, own, counted, unit, checkpoint.representation.notes_per_row)
     music = None

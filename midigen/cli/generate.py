@@ -93,7 +93,6 @@ def generate(
     from midigen.checkpoints.run import find_checkpoint, load_checkpoint
     from midigen.sampling.generate import Request
     from midigen.sampling.generate import generate as compose
-    from midigen.sampling.opening import held_out_opening
     from midigen.sampling.valid_tunes import generate_valid
 
     console: Console = ctx.obj
@@ -109,17 +108,16 @@ def generate(
         prompt_text=prompt_text,
         constrain=constrain,
     )
-    checkpoint = load_checkpoint(find_checkpoint(model, checkpoints))
-    if offset is not None:
-        checkpoint = _at_offset(checkpoint, offset)
+    trained = load_checkpoint(find_checkpoint(model, checkpoints))
+    checkpoint = trained if offset is None else _at_offset(trained, offset)
     judge = None if keep is None else _judge(rank, checkpoint, keep, count)
     targets = _targets(out, checkpoint.name, request if keep is None else replace(request, count=keep))
     sounds = [target.with_suffix(".wav") for target in targets if wav]
     texts = [target.with_suffix(".abc") for target in targets if checkpoint.representation.name == "abc"]
     refuse_to_overwrite([*targets, *sounds, *texts], force=force)
-    if request.prompt is None and (opening := held_out_opening(checkpoint, request.seed)) is not None:
-        console.note("This network goes on from an opening: one of a held-out piece. --prompt names another.")
-        request = replace(request, prompt=opening)
+    if prompt is None and prompt_text is None:
+        # Not of the checkpoint: at sampled offsets elements that start together would be read as one chord.
+        request = replace(request, prompt=_held_out(console, trained, request.seed))
     if model is None:
         console.note(f"Composing with {checkpoint.name}, the newest model here.")
     with console.progress("composing", "step") as progress:
@@ -251,6 +249,16 @@ def _prompt(file: Path | None, notes: int | None, skip: int, *, is_in_output: bo
             raise UsageError("--prompt-notes, --prompt-skip and --without-prompt need a --prompt.")
         return None
     return Prompt(read_one(file), notes, skip, is_in_output)
+
+
+def _held_out(console: Console, trained: Checkpoint, seed: int) -> Prompt | None:
+    """Return the opening that a network which reads windows goes on from, and say so; None for other networks."""
+    from midigen.sampling.opening import held_out_opening
+
+    opening = held_out_opening(trained, seed)
+    if opening is not None:
+        console.note("This network goes on from an opening: one of a held-out piece. --prompt names another.")
+    return opening
 
 
 def _targets(out: Path | None, model: str, request: Request) -> list[Path]:

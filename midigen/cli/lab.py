@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -30,7 +31,9 @@ def lab(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Picture to write (.png); music goes beside it.")
     ] = None,
-    data: Annotated[Path | None, typer.Option(metavar="PATH", help="Your own data, for labs that take some.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Your own data, for labs that take some (see --list).")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Makes a run repeatable.")] = 0,
     force: options.Force = False,
     corpora: options.Corpora = options.CORPORA,
@@ -49,14 +52,16 @@ def lab(
     import torch
 
     from midigen.formats.midi import write_midi
-    from midigen.labs.lab import Settings, find_lab
+    from midigen.labs.lab import LABS, Settings, find_lab
     from midigen.rendering.piano_roll import save_png
 
     run = find_lab(name)
+    if data is not None and not LABS[name].data:
+        raise UsageError(f"The lab {name} takes no --data; midigen lab --list shows those that do.")
     picture = out or Path(f"lab-{name}.png")
     if picture.suffix.lower() != ".png":
         raise UsageError(f"--out {picture} must end in .png.", file=picture)
-    refuse_to_overwrite([picture], force=force)
+    refuse_to_overwrite([picture, *picture.parent.glob(f"{glob.escape(picture.stem)}-*.mid")], force=force)
     # Matrices this small lose more by sharing the work than they gain.
     torch.set_num_threads(1)
     started = time.perf_counter()
@@ -88,9 +93,14 @@ def _list(console: Console) -> None:
 
     console.document([{"name": name, **asdict(entry)} for name, entry in LABS.items()])
     console.table(
-        ("lab", "about", "text and chapter"),
+        ("lab", "about", "text and chapter", "takes --data"),
         [
-            (name, entry.title, "; ".join(map(_reference, entry.text.split("; "), entry.chapter.split("; "))))
+            (
+                name,
+                entry.title,
+                "; ".join(map(_reference, entry.text.split("; "), entry.chapter.split("; "))),
+                entry.data,
+            )
             for name, entry in LABS.items()
         ],
     )

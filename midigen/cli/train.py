@@ -198,17 +198,21 @@ def _new_job(
 ) -> Job:
     from midigen.checkpoints.run import claim_run, plain_name
     from midigen.models.build import architecture_from_json
-    from midigen.models.sequence_model import ModelConfig
+    from midigen.models.classic import ClassicConfig
     from midigen.presets import find_preset
     from midigen.training.job import Job
 
     representation = dataset.representation.name
-    recipe = find_preset(preset or representation)
+    known = None if begun is None else architecture_from_json(begun.config["model"])
+    usual = f"classic-{representation}" if isinstance(known, ClassicConfig) else representation
+    recipe = find_preset(preset or usual)
     if recipe.representation != representation:
         raise UsageError(f"The preset {preset} is for {recipe.representation}, but the tokens are {representation}.")
-    if not isinstance(recipe.model, ModelConfig) and architecture.keys() - {"cell"}:
+    if isinstance(recipe.model, ClassicConfig) and architecture.keys() - {"cell"}:
         raise UsageError(f"The network of {preset} is as it was published: of the architecture only --model changes.")
-    model = replace(recipe.model, **architecture) if begun is None else architecture_from_json(begun.config["model"])
+    if known is not None and type(known) is not type(recipe.model):
+        raise UsageError(f"The preset {preset} is for another kind of network than the model of --from; leave it out.")
+    model = known or replace(recipe.model, **architecture)
     weights = None if begun is None else begun.model.state_dict()
     training = replace(recipe.training, **settings)
     folder = claim_run(checkpoints, name or plain_name(str(dataset.manifest["source"])))

@@ -28,10 +28,8 @@ from midigen.scores.score import Ints
 
 SORTED_TOGETHER = 8
 """Batches of whole pieces are cut from groups of so many, sorted by length, to pad little."""
-
-
-CUTS = ("streams", "text", "windows")
 WINDOW_SPLIT_SHARE = 0.8
+"""Of the windows that are dealt out, for training."""
 
 
 class Batch(NamedTuple):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -64,13 +65,17 @@ class NGram:
             for length in range(len(past) + 1):
                 self._after.setdefault((column, *past[len(past) - length :]), Counter())[value] += 1
 
-    def score(self, rows: Ints, order: int | None = None) -> Count:
-        """Return what a piece, (T, K), costs with contexts of at most ``order`` ids; 0 is the unigram."""
+    def score(self, rows: Ints, order: int | None = None, first: int = 0) -> Count:
+        """Return what a piece, (T, K), costs from its row ``first`` on, with contexts of at most ``order`` ids.
+
+        The order 0 is the unigram.
+        """
         nats, correct = np.zeros(len(self.sizes)), np.zeros(len(self.sizes), np.int64)
-        for column, past, value in self._walk(rows, self.order if order is None else order):
+        walk = self._walk(rows, self.order if order is None else order)
+        for column, past, value in islice(walk, first * len(self.sizes), None):
             nats[column] -= math.log(self.probability(column, past, value))
             correct[column] += self._most_frequent(column, past) == value
-        return Count(nats, correct, len(rows))
+        return Count(nats, correct, max(len(rows) - first, 0))
 
     def probability(self, column: int, past: Sequence[int], value: int) -> float:
         """Return p(id of a column | the ids before it)."""
@@ -105,8 +110,10 @@ class Baselines(NamedTuple):
     """Of the n-gram: ids that it looks back."""
 
 
-def baselines(dataset: Dataset, split: str) -> Baselines | None:
+def baselines(dataset: Dataset, split: str, first: int = 0) -> Baselines | None:
     """Return what the pieces of a split cost under counts of the training pieces; None for a split without pieces.
+
+    Rows before ``first`` are not asked about, as networks that read windows are not.
 
     Of the n-grams that look back one id to two rows, at least six ids, the one that does best on the validation pieces
     is taken, so that nothing but this number is fitted to any held-out piece.
@@ -117,7 +124,7 @@ def baselines(dataset: Dataset, split: str) -> Baselines | None:
         counts.learn(dataset.piece(index)[0])
 
     def cost(of: str, order: int) -> Count:
-        return _sum([counts.score(dataset.piece(index)[0], order) for index in dataset.indices(of)])
+        return _sum([counts.score(dataset.piece(index)[0], order, first) for index in dataset.indices(of)])
 
     if not dataset.indices(split):
         return None

@@ -15,20 +15,19 @@ from midigen.corpora.fetch import no_progress
 from midigen.datasets.batches import batches
 from midigen.datasets.build import Dataset
 from midigen.errors import UsageError
-from midigen.evaluation.baselines import Baselines
+from midigen.evaluation.baselines import Baselines, Count
 from midigen.evaluation.comparison import Comparison, compare
 from midigen.evaluation.likelihood import accuracy, total_loss
 from midigen.evaluation.originality import Originality, TrainingMusic, originality
 from midigen.evaluation.style import features, frechet_distance, load_style
-from midigen.evaluation.two_sample import LEAST_PIECES, TwoSample, two_sample_test
+from midigen.evaluation.two_sample import TwoSample, two_sample_test
 from midigen.models.sequence_model import SequenceModel
 from midigen.sampling.generate import Request, generate
-from midigen.scores.score import TICKS_PER_QUARTER, Score
+from midigen.scores.score import Score
 
 WHOLE_PIECES_ROWS = 4000
 """Longer pieces are read in streams, which gives the same and takes less memory."""
 STREAM_ROWS, BATCH_PIECES = 512, 8
-EIGHT_BARS = 8 * 4 * TICKS_PER_QUARTER
 
 
 @dataclass(frozen=True)
@@ -123,14 +122,14 @@ def judge_music(
     rng = np.random.default_rng(request.seed)
     drawn = [training[index] for index in rng.permutation(len(training))[: len(generated)]]
     known = TrainingMusic(_excerpts(dataset, "train", None))
-    long_enough = min(sum(score.end >= EIGHT_BARS for score in scores) for scores in (generated, held_out))
     return Music(
         len(generated),
         len(held_out),
         compare(generated, held_out, drawn, rng),
         originality(generated, known),
         originality(held_out, known),
-        two_sample_test(generated, held_out, request.seed) if long_enough >= LEAST_PIECES else None,
+        # Whole pieces: it cuts them itself, and parts of one must not lie on both of its sides.
+        two_sample_test(generated, _excerpts(dataset, split, None), request.seed),
         *_frechet(generated, held_out, drawn),
     )
 
@@ -166,7 +165,7 @@ def report(
 ) -> dict[str, Any]:
     """Return all figures as plain JSON values."""
 
-    def of(count: Any) -> dict[str, float] | None:  # noqa: ANN401  # a Count
+    def of(count: Count | None) -> dict[str, float] | None:
         return {"nll_per_note": count.nll_per_row / notes_per_row, "accuracy": count.accuracy} if count else None
 
     return {
@@ -181,7 +180,12 @@ def report(
         "accuracy": own.accuracy,
         "unigram": of(counted and counted.unigram),
         "ngram": of(counted and counted.ngram),
+        "ngram_order": counted and counted.order,
+        "generated": music and music.generated,
+        "held_out": music and music.held_out,
         "two_sample_accuracy": music and music.two_sample and music.two_sample.accuracy,
+        "two_sample_deviation": music and music.two_sample and music.two_sample.deviation,
+        "two_sample_excerpts": music and music.two_sample and music.two_sample.excerpts,
         "originality": music and asdict(music.originality),
         "held_out_originality": music and asdict(music.held_out_originality),
         "frechet": music and music.frechet,

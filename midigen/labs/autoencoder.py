@@ -9,7 +9,7 @@ the network is compared with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -27,6 +27,7 @@ from midigen.labs.phrases import (
     step_log_frequencies,
     to_score,
 )
+from midigen.labs.regularisers import EarlyStopping
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,19 +66,18 @@ class Autoencoder(nn.Module):
 
 
 def fit(
-    parameters: Iterable[nn.Parameter],
+    network: nn.Module,
     cost: Callable[[Tensor], Tensor],
     phrases: Phrases,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> None:
     """Descend on the cost of the training phrases by AdamW, from torch's present random state.
 
-    The parameters are left as they were after the epoch with the least cost of the validation phrases; training stops
+    The weights are left as they were after the epoch with the least cost of the validation phrases; training stops
     where that has not fallen for some epochs.
     """
-    parameters = list(parameters)
-    optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=WEIGHT_DECAY)
-    least, best, best_epoch = float("inf"), [p.detach().clone() for p in parameters], 0
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY)
+    stopping = EarlyStopping(PATIENCE)
     for epoch in range(1, EPOCHS + 1):
         for batch in torch.split(torch.randperm(len(phrases.train)), BATCH):
             optimizer.zero_grad()
@@ -86,13 +86,9 @@ def fit(
         progress(epoch, EPOCHS)
         with torch.no_grad():
             now = cost(phrases.valid).item()
-        if now < least:
-            least, best, best_epoch = now, [p.detach().clone() for p in parameters], epoch
-        if epoch - best_epoch >= PATIENCE:
+        if stopping.is_over(now, network):
             break
-    with torch.no_grad():
-        for parameter, value in zip(parameters, best, strict=True):
-            parameter.copy_(value)
+    network.load_state_dict(stopping.best_weights)
 
 
 class PrincipalComponents:
@@ -125,7 +121,7 @@ def run(settings: Settings) -> Report:
     for number, code in enumerate(CODES):
         torch.manual_seed(settings.seed)
         network = Autoencoder(code)
-        fit(network.parameters(), network.cost, phrases)
+        fit(network, network.cost, phrases)
         with torch.no_grad():
             logits = network(phrases.test)
         reconstructed[code] = logits.argmax(-1)

@@ -115,7 +115,7 @@ def run(settings: Settings) -> Report:
     settings.progress(ALL_EPOCHS, ALL_EPOCHS)
     return Report(
         (
-            *_network_rows(networks, with_text=settings.data is not None),
+            *_network_rows(networks),
             *_test_rows(networks[-1], sets),
             Result("Bahng's network: parameters", "", f"{parameter_count(digits.network):,}"),
             Result(f"Bahng's, on digits: {_FIGURES}", "", _figures(digits)),
@@ -142,12 +142,12 @@ def _figures(trained: Trained) -> str:
     return f"{trained.best_epoch}, {trained.best.accuracy:.4f}; {trained.test.loss:.4f}, {trained.test.accuracy:.4f}"
 
 
-def _network_rows(networks: list[Trained], *, with_text: bool) -> list[Result]:
+def _network_rows(networks: list[Trained]) -> list[Result]:
     rows = []
     for layers, (trained, text) in enumerate(zip(networks, TEXT, strict=True), start=1):
         title = f"{layers} layer" + "s" * (layers > 1)
         rows.append(Result(f"{title}: parameters", "", f"{parameter_count(trained.network):,}"))
-        rows.append(Result(f"{title}: {_FIGURES}", text if with_text else "", _figures(trained)))
+        rows.append(Result(f"{title}: {_FIGURES}", f"{text} (Rock-Paper-Scissors)", _figures(trained)))
     return rows
 
 

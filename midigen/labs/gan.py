@@ -152,7 +152,7 @@ def judge(draw: Callable[[int], Tensor], phrases: Phrases) -> tuple[float, float
     def log_odds(ids: Tensor) -> tuple[Tensor, Tensor]:
         return critic(one_hot(ids)), critic(one_hot(draw(len(ids))))
 
-    fit(critic.parameters(), lambda ids: -payoff(*log_odds(ids)), phrases)
+    fit(critic, lambda ids: -payoff(*log_odds(ids)), phrases)
     with torch.no_grad():
         real, drawn = log_odds(phrases.test)
     return payoff(real, drawn).item(), torch.cat([real > 0, drawn <= 0]).float().mean().item()

@@ -37,6 +37,8 @@ class Lab:
     text: str
     """Where the lesson comes from; several sources are divided by a semicolon."""
     chapter: str
+    data: str = ""
+    """What the user may give in place of the lab's own data; empty for a lab that takes none."""
 
 
 LABS = {
@@ -49,13 +51,18 @@ LABS = {
     ),
     "regularisation": Lab("Learning less by heart", f"{HALLMAN}; {BAHNG}", "5; 3.1 to 3.4"),
     "optimizers": Lab("Seven ways downhill, from their equations", HALLMAN, "6"),
-    "numpy-mlp": Lab("A network of two layers without a framework", BAHNG, "2.1 to 2.3"),
+    "numpy-mlp": Lab("A network of two layers without a framework", BAHNG, "2.1 to 2.3", "the four files of MNIST"),
     "kernels": Lab("What a convolution sees in a picture and in music", f"{HALLMAN}; {BAHNG}", "7.1, 7.2; 4.1, 4.2"),
-    "cnn": Lab("Pictures told apart, and composers", f"{HALLMAN}; {BAHNG}", "7.3, 7.4; 4.2 to 4.6"),
+    "cnn": Lab(
+        "Pictures told apart, and composers",
+        f"{HALLMAN}; {BAHNG}",
+        "7.3, 7.4; 4.2 to 4.6",
+        "pictures in a subfolder a class",
+    ),
     "recurrent-cells": Lab("RNN, LSTM and GRU gate by gate", f"{HALLMAN}; {BAHNG}", "8.1 to 8.5; 5"),
-    "autoencoder": Lab("Two bars in a few numbers", f"{HALLMAN}; {BAHNG}", "9.2; 6"),
-    "vae": Lab("Between two phrases", HALLMAN, "9.2"),
-    "gan": Lab("A forger and a critic", f"{HALLMAN}; {BAHNG}", "9.1; 7"),
+    "autoencoder": Lab("Two bars in a few numbers", f"{HALLMAN}; {BAHNG}", "9.2; 6", "music"),
+    "vae": Lab("Between two phrases", HALLMAN, "9.2", "music"),
+    "gan": Lab("A forger and a critic", f"{HALLMAN}; {BAHNG}", "9.1; 7", "music"),
     "inverse-problem": Lab("The density of a rod from its temperature", VOLUME_3, "2"),
 }
 

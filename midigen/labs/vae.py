@@ -140,7 +140,7 @@ def run(settings: Settings) -> Report:
     phrases = load_phrases(settings)
     torch.manual_seed(settings.seed)
     network = VariationalAutoencoder()
-    fit(network.parameters(), network.cost, phrases, settings.progress)
+    fit(network, network.cost, phrases, settings.progress)
     bounds = estimate_bounds(network, phrases.test)
     with torch.no_grad():
         right = right_steps(network.decoder(network.encode(phrases.test)[0]), phrases.test)

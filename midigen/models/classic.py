@@ -178,10 +178,12 @@ class NoteNetwork(_WindowNetwork):
         nats, correct = [pitch_nats], [(pitch.argmax(-1) == target[:, 0]) & seen]
         deviations = self.squared_error.sqrt()  # type: ignore[operator]
         for column in (1, 2):
+            size = self.fields[column].size
             mean = times[:, column - 1] * self.quantum - self.SHORTEST[column]
-            logs = log_mass(mean, deviations[column - 1] * self.quantum, target[:, column], self.fields[column].size)
+            logs = log_mass(mean, deviations[column - 1] * self.quantum, target[:, column], size)
             nats.append(-(logs * seen).sum())
-            correct.append((mean.round() == target[:, column]) & seen)
+            # A mean below 0 or beyond the last id is played as the first or the last.
+            correct.append((mean.round().clamp(0, size - 1) == target[:, column]) & seen)
         hits = torch.stack([hit.sum() for hit in correct])
         objective = pitch_nats + squared.sum()
         return Loss(torch.stack(nats), objective.new_zeros(()), hits, seen.sum(), objective), state or ()

@@ -50,10 +50,13 @@ Token = Generator[Legal, str, tuple[Place, str]]
 class TuneGrammar:
     """The legal next characters of one tune."""
 
-    def __init__(self, characters: str, longest: int) -> None:
-        """Begin a tune of the given characters, which looks for an end so that it is not longer than ``longest``."""
+    def __init__(self, characters: str, longest: int, prompted: int = 0) -> None:
+        """Begin a tune of the given characters, which looks for an end so that it is not longer than ``longest``.
+
+        The first ``prompted`` characters are someone's, who need not look for an end.
+        """
         self._known = frozenset(characters)
-        self._left = longest - MAX_TEXT
+        self._left, self._prompted = longest - MAX_TEXT, prompted
         self._is_late = False
         """Looks for the end; does not change within a token."""
         self._lengths = {text: read_length(text) for text in LENGTHS if self._known.issuperset(text)}
@@ -72,11 +75,12 @@ class TuneGrammar:
         if character not in self.legal:
             raise ValueError(f"{character!r} is not legal here")
         self._left -= 1
+        self._prompted -= 1
         self.legal = self._steps.send(character) & (self._known | {END})
 
     def _tune(self) -> Generator[Legal, str, None]:
         half = self._left / 2
-        said = yield from header(self._known, lambda: self._left < half)
+        said = yield from header(self._known, lambda: self._prompted < 0 and self._left < half)
         self._bar = said.bar
         place = Place()
         drawn = yield self._between(place)
@@ -85,7 +89,7 @@ class TuneGrammar:
 
     def _between(self, place: Place) -> Legal:
         """Return the characters that may begin a token."""
-        self._is_late = self._left < 0
+        self._is_late = self._prompted < 0 and self._left < 0
         left = self._bar - place.position
         if place.last == "mark" or place.is_paired or place.tuplet:
             return NOTE_STARTS

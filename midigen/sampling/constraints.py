@@ -52,7 +52,7 @@ class TuneConstraint:
         self.characters = characters
         self.cut = Cut()
         self._masks: dict[frozenset[str], Tensor] = {}
-        self._grammars = [TuneGrammar(characters, most) for most in longest]
+        self._grammars = [TuneGrammar(characters, most, len(given)) for most in longest]
         for row in given[:, 0].tolist():
             for lane in range(len(longest)):
                 self.advance(lane, row)
@@ -76,11 +76,11 @@ class TuneConstraint:
             self.cut.draws += 1
             self.cut.mass += 1 - total
             self.cut.likeliest += not bool(mask[logits[lane].argmax()])
-            if not mask.any():
-                odds[lane] = torch.inf
-                continue
-            masked[lane].masked_fill_(~mask, -torch.inf)
-            odds[lane] = math.log(end / (total - end)) if end and total > end else -torch.inf
+            odds[lane] = -torch.inf
+            if END in legal:
+                odds[lane] = ending[lane] - math.log(kept) if kept else torch.inf
+            if mask.any():
+                masked[lane].masked_fill_(~mask, -torch.inf)
         return masked, odds
 
     def _mask(self, legal: frozenset[str]) -> Tensor:

@@ -127,7 +127,7 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
 
 def _oddities(score: Score, *, are_drawn: bool) -> list[str]:
     if isinstance(score, PlayedTune) and not len(score):
-        return ["The text is no tune that can be played: train longer, lower the temperature or use --constrain."]
+        return ["The text is no tune that can be played: train longer, use --constrain or a larger --length."]
     return collapse(score, durations_are_drawn=are_drawn)
 
 

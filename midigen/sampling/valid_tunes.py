@@ -44,8 +44,8 @@ def generate_valid(
         kept.append(replace(batch, scores=tuple(scores), warnings=tuple(warnings)))
     if found < request.count:
         raise SamplingError(
-            f"Of {drawn} tunes {found} were valid, not {request.count}: train longer, lower the temperature or "
-            "use --constrain."
+            f"Of {drawn} tunes {found} were valid, not {request.count}: train longer, lower the temperature, "
+            "use --constrain or a larger --length."
         )
     return _together(kept), drawn
 

@@ -171,10 +171,10 @@ def _epoch(trainer: Trainer, reporter: Reporter, requests: list[str]) -> bool:
             break
         rate = trainer.set_rate((rows_seen - rows) / in_epoch)
         _step(trainer, batch, rows)
-        if config.save_every and progress.optimizer_step % config.save_every == 0:
-            trainer.save(is_best=progress.best_loss is None)
         progress.sums[3] += time.perf_counter() - started
         started = time.perf_counter()
+        if config.save_every and progress.optimizer_step % config.save_every == 0:
+            trainer.save(is_best=progress.best_loss is None)
         nats, _, rows_done, seconds = progress.sums
         if fabric.is_global_zero:
             per_note = nats / rows_done / dataset.representation.notes_per_row

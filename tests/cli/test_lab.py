@@ -37,9 +37,12 @@ def test_a_lab_prints_the_text_beside_ours_and_draws_its_picture(tmp_path: Path)
 
 def test_an_unknown_lab_a_wrong_suffix_and_a_picture_that_is_there_are_wrong_usage(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("mine")
+    (tmp_path / "b-samples.mid").write_text("mine")
     for arguments, words in (
         (["bread"], "no lab called 'bread'"),
         (["linear-regression", "--out", "a.jpg"], "must end in .png"),
+        (["linear-regression", "--data", str(tmp_path)], "takes no --data"),
+        (["gan", "--out", str(tmp_path / "b.png")], "b-samples.mid is there already"),
         (["linear-regression", "--out", str(tmp_path / "a.png")], "is there already"),
     ):
         refused = runner.invoke(app, ["lab", *arguments])

@@ -13,7 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from midigen.checkpoints.run import find_checkpoint, load_checkpoint
+from midigen.checkpoints.run import find_checkpoint, load_checkpoint, read_config
 from midigen.cli.app import app
 from midigen.cli.console import Console
 from midigen.cli.train import _report
@@ -142,6 +142,18 @@ def test_training_can_begin_with_another_models_weights(here: Path, songs: Path)
     assert second.model.config == first.model.config
 
 
+def test_a_published_network_goes_on_as_it_was_trained(here: Path) -> None:
+    folder = here / "long songs"
+    folder.mkdir()
+    for seed in range(3):
+        write_midi(tiny.melody(seed, 40), folder / f"{seed}.mid")
+    usual = (folder, "--epochs", 1, "--batch-size", 8)
+    assert train(*usual, "--preset", "classic-notes", "--name", "first").exit_code == 0
+    result = train(*usual, "--from", "first", "--name", "second")
+    assert result.exit_code == 0, result.stderr
+    assert read_config(find_checkpoint("second", here / "checkpoints"))["training"]["cut"] == "windows"
+
+
 def test_check_reports_and_trains_nothing(here: Path, songs: Path) -> None:
     document = json.loads(train(songs, "--check", "--json", *TINY).stdout)
     assert set(document) == {"first_loss", "log_vocabulary", "last_loss", "accuracy", "steps", "update_ratio"}
@@ -168,6 +180,7 @@ def test_check_judges_each_figure_in_words(songs: Path) -> None:
         (["SONGS", "--from", "first", "--tokens", "grid"], "--from takes the tokens from the model"),
         (["SONGS", "--from", "first", "--quantum", "4"], "--from takes the tokens from the model"),
         (["SONGS", "--from", "first", "--layers", "2"], "--from takes the architecture from the model"),
+        (["SONGS", "--from", "first", "--preset", "classic-notes"], "another kind of network"),
         (["SONGS", "--preset", "grid", "--tokens", "notes"], "preset grid is for grid, but the tokens are notes"),
         (["SONGS", "--preset", "opera"], "no preset called 'opera'"),
         (["SONGS", "--tokens", "tablature"], "no representation called 'tablature'"),

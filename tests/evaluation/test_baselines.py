@@ -61,3 +61,13 @@ def test_a_split_is_scored_by_counts_of_the_training_pieces_with_the_best_order(
     assert other is not None
     assert other.order < known.order
     assert baselines(tune, "test") is None
+
+
+@given(IDS, st.integers(0, 40))
+def test_rows_before_the_first_are_context_only(rows: list[tuple[int, int]], first: int) -> None:
+    counts = NGram([4, 3], 2)
+    counts.learn(np.array(rows))
+    whole, rest = counts.score(np.array(rows)), counts.score(np.array(rows), first=first)
+    opening = counts.score(np.array(rows[:first])) if rows[:first] else None
+    assert rest.rows == max(len(rows) - first, 0)
+    assert rest.nats + (0 if opening is None else opening.nats) == pytest.approx(whole.nats)

@@ -20,7 +20,7 @@ def test_a_phrase_comes_back_through_a_code_that_is_large_enough() -> None:
     torch.manual_seed(0)
     network = Autoencoder(16)
     before = network.cost(IDS).item()
-    fit(network.parameters(), network.cost, Phrases(IDS.repeat(6, 1), IDS, IDS))
+    fit(network, network.cost, Phrases(IDS.repeat(6, 1), IDS, IDS))
     assert right_steps(network(IDS), IDS).float().mean() > 0.95
     assert network.cost(IDS) < before / 5
 
@@ -45,7 +45,7 @@ def test_training_leaves_the_parameters_that_were_best_in_validation() -> None:
             seen.append(value.item())
         return value
 
-    fit([parameter], cost, phrases)
+    fit(torch.nn.ParameterList([parameter]), cost, phrases)
     assert cost(phrases.valid).item() == pytest.approx(min(seen))
 
 

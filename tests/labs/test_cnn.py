@@ -172,7 +172,7 @@ def test_the_lab_shows_the_text_beside_ours_on_pictures(tmp_path: Path, monkeypa
         write_pictures(tmp_path / name, range(first, first + 8))
     report = run(Settings(seed=2, data=tmp_path))
     texts = [result.text for result in report.results if result.quantity.startswith("2 layers: best")]
-    assert texts == ["9, 1.0000; 1.0663, 0.7634"]
+    assert texts == ["9, 1.0000; 1.0663, 0.7634 (Rock-Paper-Scissors)"]
     assert [axes.get_title() for axes in report.figure.axes[:2]] == [
         "Loss (dashed: training; marked: best)",
         "Accuracy (dashed: training; marked: best)",

@@ -34,7 +34,7 @@ def narrow() -> VariationalAutoencoder:
     """A trained network with a code of one number, over which one can integrate."""
     torch.manual_seed(0)
     network = VariationalAutoencoder(code=1)
-    fit(network.parameters(), network.cost, Phrases(PHRASES, PHRASES, PHRASES))
+    fit(network, network.cost, Phrases(PHRASES, PHRASES, PHRASES))
     return network
 
 

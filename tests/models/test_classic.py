@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from midigen.datasets.batches import batches
+from midigen.datasets.batches import Batch, batches
 from midigen.datasets.build import Dataset
 from midigen.errors import UsageError
 from midigen.fields import Field
@@ -94,6 +94,16 @@ def test_the_deterministic_columns_of_notes_have_one_possible_id() -> None:
     step, duration = (network.logits(column, hidden, NOTHING, NOTHING) for column in (1, 2))
     # Silence is at most a quarter, 8 quanta; a length of 4 quanta has the id 3.
     assert [ids.isfinite().nonzero()[:, 1].tolist() for ids in (step, duration)] == [[8, 8], [3, 3]]
+
+
+def test_a_step_below_0_is_right_where_it_is_played_as_0() -> None:
+    network = NoteNetwork(NOTES, 8).eval()
+    with torch.no_grad():
+        network.step.weight.zero_()
+        network.step.bias.fill_(-0.5)
+    zeros, one = torch.zeros((1, 25, 3), dtype=torch.int64), torch.ones((1, 1), dtype=torch.bool)
+    loss, _ = network.loss(Batch(zeros[:, :1], zeros, zeros[:, :1, :0], one, ~one, ~one[0]))
+    assert loss.correct[1] == 1
 
 
 @given(st.floats(-30, 60), st.floats(0.05, 40), st.integers(2, 40))

@@ -73,6 +73,18 @@ def test_a_text_is_gone_on_from(checkpoint: Checkpoint) -> None:
     assert generate(checkpoint, Request(seed=1, length=5, prompt_text="K", constrain=False)).tokens == 5
 
 
+def test_a_text_is_gone_on_from_however_few_characters_are_to_come(checkpoint: Checkpoint) -> None:
+    for text in (TEXTS[0], TEXTS[0][:-8]):
+        (tune,) = tunes_of(generate(checkpoint, Request(seed=1, length=20, prompt_text=text)).scores)
+        assert tune.text.startswith(text)
+        assert len(tune.text) > len(text)
+
+
+def test_an_end_that_is_certain_is_drawn() -> None:
+    constraint = TuneConstraint(ABC.characters, [500], ABC.encode_text(TEXTS[0])[0])
+    assert constraint.apply(torch.zeros(1, len(ABC.characters)), torch.tensor([60.0]), [0])[1] >= 60
+
+
 def test_what_cannot_be_played_is_said(checkpoint: Checkpoint) -> None:
     made = generate(checkpoint, Request(seed=1, length=5, constrain=False))
     assert len(made.scores[0]) == 0
