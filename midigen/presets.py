@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from midigen.errors import UsageError
@@ -28,6 +28,16 @@ class Preset:
     """Options of the representation, in place of its usual ones."""
     vocabulary: int | None = None
     """Number of tokens in the corpus that the recipe was made for, where they are learned from the corpus."""
+
+    def training_with(self, settings: Mapping[str, Any]) -> TrainConfig:
+        """Return the settings for training with some of them changed.
+
+        Another optimizer comes with its usual rate and, but for AdamW, whose decay is apart from the gradient, none.
+        """
+        if settings.get("optimizer", self.training.optimizer) != self.training.optimizer:
+            decay = {} if settings["optimizer"] == "adamw" else {"weight_decay": 0.0}
+            settings = {"learning_rate": None, **decay, **settings}
+        return replace(self.training, **settings)
 
     @property
     def network(self) -> str:
@@ -129,7 +139,7 @@ PRESETS = {
             schedule="constant",
         ),
         "M. Hallman: Deep Learning, section 8.6",
-        options={"merged": True},
+        options={"quantum": 8, "merged": True},  # an eighth of whatever the clock counts
     ),
 }
 

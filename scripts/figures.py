@@ -33,9 +33,13 @@ CPU = torch.device("cpu")
 
 def midigen(*arguments: str) -> Any:  # noqa: ANN401  # a JSON document
     """Run the command line and return what it says."""
-    command = [sys.executable, "-m", "midigen", "--json", *arguments]
     print("$ midigen", *arguments, flush=True)
-    return json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    command = [sys.executable, "-m", "midigen", "--json", "-q", *arguments]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, check=False, text=True)
+    said = json.loads(ended.stdout)
+    if ended.returncode:
+        sys.exit(f"{said['error']}")
+    return said
 
 
 def trained(name: str, checkpoints: Path) -> tuple[Checkpoint, Dataset]:
@@ -50,11 +54,10 @@ def cost(checkpoint: Checkpoint, dataset: Dataset, split: str, first: int) -> Lo
     """Return what the rows of a split cost, from the ``first`` row of each piece on."""
     training = checkpoint.config["training"]
     if training.get("cut") in ("windows", "text"):
-        loss = total_loss(
-            checkpoint.model,
-            batches(dataset, split, training["batch_size"], training["sequence_length"], cut=training["cut"]),
-            CPU,
-        )
+        # A text is read from its beginning to its end.
+        side_by_side = 1 if training["cut"] == "text" else training["batch_size"]
+        read = batches(dataset, split, side_by_side, training["sequence_length"], cut=training["cut"])
+        loss = total_loss(checkpoint.model, read, CPU)
         assert loss is not None
         return loss
     parts = []

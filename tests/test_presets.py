@@ -19,11 +19,22 @@ def test_every_representation_has_a_preset_of_its_own_name(tokens: str) -> None:
     assert find_preset(tokens).representation == tokens
 
 
-def test_the_published_notes_are_timed_as_finely_as_others_under_both_clocks() -> None:
+def test_the_published_notes_count_eighths_under_both_clocks() -> None:
     for clock in ("quarters", "seconds"):
         published = Notes.fit((), {**find_preset("classic-notes").options, "clock": clock})
-        assert published.merged
-        assert published.quantum == Notes.fit((), {"clock": clock}).quantum
+        assert (published.clock, published.quantum, published.merged) == (clock, 8, True)
+
+
+def test_another_optimizer_comes_with_a_rate_of_its_own_and_without_a_decay_meant_for_adamw() -> None:
+    grid, notes = find_preset("grid"), find_preset("classic-notes")
+    assert (
+        grid.training_with({"clip": 2.0}).weight_decay == grid.training_with({"optimizer": "adamw"}).weight_decay == 0.2
+    )
+    assert grid.training_with({"optimizer": "sgd"}).weight_decay == 0
+    assert notes.training_with({"optimizer": "adam"}) == notes.training
+    other = notes.training_with({"optimizer": "rmsprop", "learning_rate": 0.1})
+    assert (other.learning_rate, other.weight_decay) == (0.1, 0)
+    assert notes.training_with({"optimizer": "rmsprop"}).learning_rate is None
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from midigen.cli.console import Console
+from midigen.errors import SourceError
 
 
 def check(
@@ -27,26 +28,36 @@ def check(
 
     console: Console = ctx.obj
     is_there = find_abc2midi() is not None
-    faults, errors, tunes, sound, valid = [], [], 0, 0, 0
+    faults, errors, unread, tunes, sound, valid = [], [], list[SourceError](), 0, 0, 0
     for file in files:
-        in_file = read_tunes(file)
+        try:
+            in_file = read_tunes(file)
+        except SourceError as error:
+            unread.append(error)
+            continue
         for tune, others in zip(in_file, abc2midi_errors(in_file), strict=True):
             found = check_tune(tune)
             tunes += 1
             sound += not found
             valid += not found and not others
             faults += [{"file": str(file), "tune": tune.title, **fault._asdict()} for fault in found]
-            errors += [{"file": str(file), "tune": tune.title, **error._asdict()} for error in others]
+            errors += [{"file": str(file), "tune": tune.title, **flaw._asdict()} for flaw in others]
+    # What is wrong with one file must not hide what was found in the others.
+    if unread and not tunes:
+        raise unread[0]
+    for unreadable in unread:
+        console.note(f"{unreadable}.")
     console.document(
         {"tunes": tunes, "without_fault": sound, "valid": valid, "faults": faults, "abc2midi_errors": errors}
+        | {"files_refused": [{"file": error.file, "reason": str(error)} for error in unread]}
     )
     for fault in faults:
         console.result(_line(fault))
-    for error in errors:
-        console.detail(_line(error))
+    for flaw in errors:
+        console.detail(_line(flaw))
     console.note(f"{sound:,} of {tunes:,} tunes are without fault.")
     console.note(f"{valid:,} are valid: abc2midi reports no error either." if is_there else f"{MISSING}.")
-    if faults:
+    if faults or unread:
         raise typer.Exit(1)
 
 

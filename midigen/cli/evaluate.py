@@ -10,6 +10,7 @@ import typer
 
 from midigen.cli import options
 from midigen.cli.console import Console
+from midigen.errors import UsageError
 
 if TYPE_CHECKING:
     from midigen.checkpoints.run import Checkpoint
@@ -54,6 +55,8 @@ def evaluate(
 
     console: Console = ctx.obj
     checkpoint = load_checkpoint(find_checkpoint(model, checkpoints))
+    if source is None and split == "valid" and checkpoint.config["training"].get("split") == "window":
+        raise UsageError(f"{checkpoint.name} was trained on windows of its validation pieces: take --split test.")
     dataset = _dataset(console, checkpoint, source, corpora)
     own = likelihood(checkpoint, dataset, split)
     counted = baselines(dataset, split, checkpoint.model.window or 0)

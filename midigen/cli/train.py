@@ -138,9 +138,6 @@ def _instead(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that were given with those that they take the place of, in a preset or a run."""
     if settings.keys() & {"epochs", "minutes"}:
         settings = {"epochs": None, "minutes": None, "iterations": None, **settings}
-    if settings.get("optimizer", "adamw") != "adamw":
-        # The presets' decay is AdamW's, apart from the gradient; as a part of it, it would be far too strong.
-        settings = {"weight_decay": 0.0, **settings}
     return settings
 
 
@@ -214,7 +211,7 @@ def _new_job(
         raise UsageError(f"The preset {preset} is for another kind of network than the model of --from; leave it out.")
     model = known or replace(recipe.model, **architecture)
     weights = None if begun is None else begun.model.state_dict()
-    training = replace(recipe.training, **settings)
+    training = recipe.training_with(settings)
     folder = claim_run(checkpoints, name or plain_name(str(dataset.manifest["source"])))
     return Job(folder.name, folder, dataset, model, training, weights)
 

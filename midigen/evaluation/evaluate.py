@@ -86,7 +86,9 @@ def likelihood(checkpoint: Checkpoint, dataset: Dataset, split: str) -> Likeliho
         length = None if max(pieces) <= WHOLE_PIECES_ROWS else STREAM_ROWS
         parts = batches(dataset, split, BATCH_PIECES, length)
     else:
-        parts = batches(dataset, split, training["batch_size"], training["sequence_length"], cut=cut)
+        # A text is read from its beginning to its end.
+        side_by_side = 1 if cut == "text" else training["batch_size"]
+        parts = batches(dataset, split, side_by_side, training["sequence_length"], cut=cut)
     loss = total_loss(checkpoint.model, parts, torch.device("cpu"))
     if loss is None or not loss.rows:
         raise UsageError(f"The {split} pieces of {dataset.folder} are too short for this network.")

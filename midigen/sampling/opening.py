@@ -22,7 +22,9 @@ def held_out_opening(checkpoint: Checkpoint, seed: int) -> Prompt | None:
     dataset = load_dataset(Path(str(read_trainer(checkpoint.folder).get("dataset"))))
     if dataset is None or dataset.corpus_hash != checkpoint.config["corpus_hash"]:
         return None
-    held_out = [dataset.piece(index) for split in ("valid", "test") for index in dataset.indices(split)]
+    # Dealt out by windows, the validation pieces were trained on, too.
+    splits = ("test",) if checkpoint.config["training"]["split"] == "window" else ("valid", "test")
+    held_out = [dataset.piece(index) for split in splits for index in dataset.indices(split)]
     long_enough = [(rows, plan) for rows, plan in held_out if len(rows) > window]
     if not long_enough:
         return None

@@ -61,3 +61,14 @@ def test_what_holds_no_tune_is_said_in_a_sentence(name: str, words: str) -> None
     result = runner.invoke(app, ["check", name])
     assert result.exit_code == 1
     assert words in result.stderr
+
+
+def test_one_unreadable_file_hides_nothing_of_the_others(tmp_path: Path) -> None:
+    (tmp_path / "good.abc").write_text("X:1\nM:4/4\nL:1/4\nK:C\nCDEF|\n")
+    (tmp_path / "empty.abc").write_text("nothing")
+    files = [str(tmp_path / name) for name in ("empty.abc", "good.abc")]
+    result = CliRunner().invoke(app, ["--json", "check", *files])
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert document["tunes"] == 1
+    assert [refused["file"] for refused in document["files_refused"]] == files[:1]
