@@ -76,9 +76,7 @@ PRESETS = {
     "abc": Preset(
         "abc",
         ModelConfig(layers=2, hidden_size=384, head_size=192, dropout=0.1),
-        TrainConfig(
-            minutes=10, batch_size=16, sequence_length=96, learning_rate=4e-3, weight_decay=0.02, average=0.99
-        ),
+        TrainConfig(minutes=10, batch_size=16, sequence_length=96, learning_rate=4e-3, weight_decay=0.02, average=0.99),
         "ours: streams with carried state, little held back",
         vocabulary=83,
     ),
