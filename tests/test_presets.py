@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from midigen.errors import UsageError
-from midigen.presets import PRESETS, find_preset
+from midigen.presets import PRESETS, family, find_preset
 from midigen.representations.notes import Notes
 from midigen.representations.representation import find_representation
 
@@ -17,6 +17,10 @@ def test_every_preset_names_a_representation_there_is(name: str) -> None:
 @pytest.mark.parametrize("tokens", ["notes", "chords", "grid", "abc"])
 def test_every_representation_has_a_preset_of_its_own_name(tokens: str) -> None:
     assert find_preset(tokens).representation == tokens
+
+
+def test_the_tokenizers_of_miditok_are_served_by_the_presets_of_notes() -> None:
+    assert (family("miditok:REMI"), family("grid")) == ("notes", "grid")
 
 
 def test_the_published_notes_count_eighths_under_both_clocks() -> None:

@@ -109,11 +109,15 @@ class Listener:
     def __init__(self, at_batch: int = 0, at_epoch: int = 0, act: Callable[[], object] | None = None) -> None:
         self.at_batch, self.at_epoch, self.act = at_batch, at_epoch, act
         self.batches, self.epochs = list[float](), list[dict[str, float]]()
+        self.samples = list[dict[str, float]]()
 
     def batch(self, budget_used: float, loss: float, tokens_per_second: float) -> None:  # noqa: ARG002
         self.batches.append(budget_used)
         if self.act and len(self.batches) == self.at_batch:
             self.act()
+
+    def sample(self, figures: dict[str, float]) -> None:
+        self.samples.append(figures)
 
     def epoch(self, metrics: dict[str, float]) -> None:
         self.epochs.append(metrics)

@@ -19,6 +19,7 @@ import csv
 import io
 import itertools
 import json
+import math
 import os
 import re
 import shutil
@@ -28,9 +29,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
+from midigen.checkpoints.shipped import DEFAULT_MODEL, shipped_models
+from midigen.datasets.build import Dataset, load_dataset
 from midigen.errors import CheckpointError, RepresentationError, UsageError
 from midigen.models.build import Model, architecture_from_json, make_network
 from midigen.representations.representation import Json, Representation, representation_from_json
@@ -56,6 +59,11 @@ class Checkpoint:
     def name(self) -> str:
         """The name of its run."""
         return str(self.config["name"])
+
+    @property
+    def run_folder(self) -> Path:
+        """The folder of its run, or its own where it lies alone."""
+        return self.folder.parent if (self.folder.parent / RUN).is_file() else self.folder
 
 
 @dataclass(frozen=True)
@@ -131,30 +139,42 @@ def _pointers(run: Path) -> dict[str, str]:
 
 
 def find_checkpoint(given: str | None, checkpoints: Path, which: str = "best") -> Path:
-    """Return the folder of a checkpoint.
+    """Return the folder of a checkpoint: the user's own, else one that ships.
 
     Args:
-        given: a run's name in the working folder, a run folder, or a checkpoint folder; None for the newest run.
+        given: a run's name in the working folder, a run folder, a checkpoint folder, or the name of a model that
+            ships; None for the newest run, or for the ``chorales`` that ship where there is none.
         checkpoints: the working folder for checkpoints.
-        which: "best" or "last" of the run.
+        which: "best" or "last" of the run. A model that ships is a best one: its training cannot go on.
 
     Raises:
         CheckpointError: there is none.
     """
+    shipped = shipped_models() if which == "best" else {}
     if given is None:
-        runs = sorted(checkpoints.glob(f"*/{RUN}"), key=lambda file: file.stat().st_mtime)
+        runs = sorted(run_folders(checkpoints), key=lambda folder: (folder / RUN).stat().st_mtime)
+        if not runs and DEFAULT_MODEL in shipped:
+            return shipped[DEFAULT_MODEL]
         if not runs:
             raise CheckpointError(f"There is no trained model in {checkpoints} yet; train one: midigen train.")
-        folder = runs[-1].parent
+        folder = runs[-1]
     else:
         folder = next((f for f in (checkpoints / given, Path(given)) if f.is_dir()), checkpoints / given)
     if (folder / MODEL).is_file():
         return folder
     name = _pointers(folder).get(which)
-    if name is None:
-        known = ", ".join(sorted(file.parent.name for file in checkpoints.glob(f"*/{RUN}"))) or "none yet"
-        raise CheckpointError(f"There is no model at {folder}; trained here: {known}.", folder)
-    return folder / name
+    if name is not None:
+        return folder / name
+    if given in shipped:
+        return shipped[given]
+    known = ", ".join(run.name for run in run_folders(checkpoints)) or "none yet"
+    comes = f"; with midigen come: {', '.join(shipped)}" if shipped else ""
+    raise CheckpointError(f"There is no model at {folder}; trained here: {known}{comes}.", folder)
+
+
+def run_folders(checkpoints: Path) -> list[Path]:
+    """List the run folders in the working folder, by name."""
+    return sorted(file.parent for file in checkpoints.glob(f"*/{RUN}"))
 
 
 def plain_name(text: str) -> str:
@@ -214,6 +234,14 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(folder, config, representation, model.eval())
 
 
+def training_dataset(checkpoint: Checkpoint) -> Dataset | None:
+    """Return the dataset that a network was trained on; None where it is gone or has changed, or never was here."""
+    if not (checkpoint.folder / TRAINER).is_file():
+        return None
+    dataset = load_dataset(Path(str(read_trainer(checkpoint.folder).get("dataset"))))
+    return dataset if dataset is not None and dataset.corpus_hash == checkpoint.config["corpus_hash"] else None
+
+
 def read_trainer(folder: Path) -> Json:
     """Return trainer.json of a checkpoint folder.
 
@@ -239,6 +267,19 @@ def load_weights(folder: Path) -> dict[str, Tensor]:
         CheckpointError: they are missing or damaged.
     """
     return _read_tensors(folder / MODEL)
+
+
+def count_weights(folder: Path) -> int:
+    """Return how many numbers the network of a checkpoint folder holds; they are not read.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    try:
+        with safe_open(folder / MODEL, "pt") as stored:
+            return sum(math.prod(stored.get_slice(name).get_shape()) for name in stored.keys())  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{folder / MODEL} cannot be read ({error}).", folder) from error
 
 
 def _read_tensors(file: Path) -> dict[str, Tensor]:

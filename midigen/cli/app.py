@@ -20,8 +20,11 @@ from midigen.cli.console import Console
 from midigen.cli.evaluate import evaluate
 from midigen.cli.fetch import fetch
 from midigen.cli.generate import generate
+from midigen.cli.harmonize import harmonize
 from midigen.cli.info import info
+from midigen.cli.inpaint import inpaint
 from midigen.cli.lab import lab
+from midigen.cli.models import models
 from midigen.cli.parse import parse
 from midigen.cli.play import play
 from midigen.cli.presets import presets
@@ -94,7 +97,10 @@ app.command()(info)
 app.command()(parse)
 app.command()(train)
 app.command()(presets)
+app.command()(models)
 app.command()(generate)
+app.command()(harmonize)
+app.command()(inpaint)
 app.command()(evaluate)
 app.command()(render)
 app.command()(play)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from midigen.checkpoints.shipped import shipped_models
 from midigen.cli import options
 from midigen.cli.console import Console
 from midigen.errors import UsageError
@@ -15,17 +17,21 @@ from midigen.errors import UsageError
 if TYPE_CHECKING:
     from midigen.checkpoints.run import Checkpoint
     from midigen.datasets.build import Dataset
-    from midigen.evaluation.baselines import Baselines
     from midigen.evaluation.comparison import Interval
-    from midigen.evaluation.evaluate import Likelihood, Music
+    from midigen.evaluation.evaluate import Measured, Music
     from midigen.evaluation.originality import Originality
+    from midigen.evaluation.tune_form import TuneForm
 
 
 def evaluate(
     ctx: typer.Context,
     model: Annotated[
         str | None,
-        typer.Argument(metavar="MODEL", help="Name or folder of a run; the newest by default.", show_default=False),
+        typer.Argument(
+            metavar="MODEL",
+            help="Name or folder of a run, or a model that ships; the newest by default.",
+            show_default=False,
+        ),
     ] = None,
     source: Annotated[
         str | None, typer.Option(metavar="SOURCE", help="Music to judge by; by default what it was trained on.")
@@ -49,7 +55,8 @@ def evaluate(
     """
     from midigen.checkpoints.run import find_checkpoint, load_checkpoint
     from midigen.evaluation.baselines import baselines
-    from midigen.evaluation.evaluate import judge_music, likelihood, report
+    from midigen.evaluation.evaluate import Measured, judge_music, likelihood, report
+    from midigen.evaluation.mixtures import mixed_likelihoods
     from midigen.sampling.draw import DrawSettings
     from midigen.sampling.generate import Request
 
@@ -59,47 +66,51 @@ def evaluate(
         raise UsageError(f"{checkpoint.name} was trained on windows of its validation pieces: take --split test.")
     dataset = _dataset(console, checkpoint, source, corpora)
     own = likelihood(checkpoint, dataset, split)
+    mixed = mixed_likelihoods(checkpoint, dataset, split)
     counted = baselines(dataset, split, checkpoint.model.window or 0)
-    unit = checkpoint.representation.note_unit
-    _print_likelihood(console, own, counted, unit, checkpoint.representation.notes_per_row)
-    music = None
+    count, notes_per_row = len(dataset.indices(split)), checkpoint.representation.notes_per_row
+    measured = Measured(split, count, own, mixed, counted, None, notes_per_row)
+    _print_likelihood(console, measured, checkpoint.representation.note_unit)
     if pieces:
         request = Request(seed, pieces, settings=DrawSettings(temperature))
         with console.progress("composing", "step") as progress:
             music = judge_music(checkpoint, dataset, split, request, progress)
         _print_music(console, music)
-    count = len(dataset.indices(split))
-    console.document(report(split, count, own, counted, music, checkpoint.representation.notes_per_row))
+        measured = replace(measured, music=music)
+    console.document(report(measured))
 
 
 def _dataset(console: Console, checkpoint: Checkpoint, source: str | None, corpora: Path) -> Dataset:
     """Return the dataset of a source in the model's ids; without a source, the one that it was trained on."""
-    from midigen.checkpoints.run import read_trainer
-    from midigen.datasets.build import load_dataset, prepare
+    from midigen.checkpoints.run import training_dataset
+    from midigen.datasets.build import prepare
 
     if source is None:
-        dataset = load_dataset(Path(str(read_trainer(checkpoint.folder).get("dataset"))))
-        if dataset is not None and dataset.corpus_hash == checkpoint.config["corpus_hash"]:
+        dataset = training_dataset(checkpoint)
+        if dataset is not None:
             return dataset
         source = str(checkpoint.config["source"])
+        if source == checkpoint.name in shipped_models():
+            card = f"what its held-out pieces cost stands on its card: midigen models {source}"
+            raise UsageError(f"{source} learned from several corpora: {card}; or name other music by --source.")
     like = checkpoint.representation
     with console.progress(source) as progress:
         return prepare(source, corpora, like.name, dict(like.options), like, progress)[0]
 
 
-def _print_likelihood(
-    console: Console, own: Likelihood, counted: Baselines | None, unit: str, notes_per_row: int
-) -> None:
-    lines = [("this model", own.nll_per_note, own.accuracy)]
+def _print_likelihood(console: Console, measured: Measured, unit: str) -> None:
+    own, counted = measured.own, measured.counted
+    lines = [("this model", own.nll_per_note, f"{own.accuracy:.1%}")]
+    lines += [(f"  {name}", nats, "") for name, nats in measured.mixed.items()]
     if counted:
         ngram = f"n-gram that looks back {counted.order} ids"
         lines += [
-            (name, count.nll_per_row / notes_per_row, count.accuracy)
+            (name, count.nll_per_row / measured.notes_per_row, f"{count.accuracy:.1%}")
             for name, count in ((ngram, counted.ngram), ("unigram", counted.unigram))
         ]
     console.table(
         ("", f"nats per {unit}", "bits", "accuracy"),
-        [(name, f"{nats:.4f}", f"{nats / math.log(2):.3f}", f"{right:.1%}") for name, nats, right in lines],
+        [(name, f"{nats:.4f}", f"{nats / math.log(2):.3f}", right) for name, nats, right in lines],
     )
     by_column = ", ".join(f"{name} {nats:.4f}" for name, nats in own.columns.items())
     console.result(f"By column: {by_column}. Perplexity {own.perplexity:.2f}; end {own.end_per_piece:.2f} a piece.")
@@ -127,6 +138,12 @@ def _print_music(console: Console, music: Music) -> None:
         ("stands in the training music", "longest passage", "mean", "4 steps", "8 steps", "16 steps"),
         [_shares("generated", music.originality), _shares("held out", music.held_out_originality)],
     )
+    if music.form and music.held_out_form:
+        console.result("")
+        console.table(
+            ("form of the tunes", "with repeats", "parts of 8 bars", "end on the tonic", "recurring bars", "parts"),
+            [_form("generated", music.form), _form("held out", music.held_out_form)],
+        )
     if music.two_sample:
         accuracy, deviation, excerpts = music.two_sample
         console.result(
@@ -138,6 +155,11 @@ def _print_music(console: Console, music: Music) -> None:
 
 def _shown(interval: Interval | None) -> str:
     return "" if interval is None else f"{interval.value:.2f} ({interval.low:.2f}-{interval.high:.2f})"
+
+
+def _form(name: str, form: TuneForm) -> tuple[str, ...]:
+    shares = (form.repeated, form.eight_bars, form.ends_on_tonic, form.recurring_bars)
+    return name, *(f"{share:.1%}" for share in shares), f"{form.parts:.1f}"
 
 
 def _shares(name: str, found: Originality) -> tuple[str, ...]:

@@ -8,23 +8,28 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from midigen.cli import options
-from midigen.cli.console import Console, refuse_to_overwrite, shown
+from midigen.checkpoints.shipped import shipped_models
+from midigen.cli import options, steering
+from midigen.cli.choosing import choose, plan_choice, report_originality
+from midigen.cli.console import Console, refuse_to_overwrite
+from midigen.cli.writing import targets_of, write_pieces
 from midigen.errors import UsageError
 
 if TYPE_CHECKING:
     from midigen.checkpoints.run import Checkpoint
-    from midigen.evaluation.ranking import Judge
     from midigen.sampling.draw import DrawSettings
-    from midigen.sampling.generate import Generated, Prompt, Request
-    from midigen.scores.score import Score
+    from midigen.sampling.generate import Generated, Prompt
 
 
 def generate(
     ctx: typer.Context,
     model: Annotated[
         str | None,
-        typer.Argument(metavar="MODEL", help="Name or folder of a run; the newest by default.", show_default=False),
+        typer.Argument(
+            metavar="MODEL",
+            help="Name or folder of a run, or a model that ships; the newest by default.",
+            show_default=False,
+        ),
     ] = None,
     temperature: Annotated[
         str,
@@ -42,8 +47,16 @@ def generate(
     count: Annotated[int, typer.Option(metavar="N", help="Number of pieces.")] = 1,
     keep: Annotated[int | None, typer.Option(metavar="N", help="Keep the best of --count pieces, by --rank.")] = None,
     rank: Annotated[
-        Literal["style"], typer.Option(help="What is best: the probability of the style of the model's corpus.")
-    ] = "style",
+        Literal["style", "likelihood", "novelty"] | None,
+        typer.Option(
+            help="What is best: the style of the corpus, the default where it is known; a likelihood near that of "
+            "held-out music, as the likeliest is dull; or least in common with the training music."
+        ),
+    ] = None,
+    max_copy: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Throw away what shares more than N steps in a row with the training music."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Makes a piece repeatable; random by default.")] = None,
     prompt: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Go on from this piece (MIDI, MusicXML, kern, ABC).")
@@ -77,6 +90,15 @@ def generate(
         bool, typer.Option("--until-valid", help="ABC characters: draw again until --count tunes are valid.")
     ] = False,
     tempo: Annotated[float | None, typer.Option(metavar="X", help="Quarters a minute.")] = None,
+    key: steering.Key = None,
+    scale: steering.Scale = None,
+    pitch_range: steering.Range = None,
+    meter: steering.Meter = None,
+    density: steering.Density = None,
+    chords: steering.Chords = None,
+    chords_strength: steering.Strength = "soft",
+    end: steering.End = False,
+    repeat_guard: steering.RepeatGuard = None,
     out: Annotated[Path | None, typer.Option(metavar="PATH", help="File for one piece, folder for several.")] = None,
     wav: Annotated[bool, typer.Option("--wav/--no-wav", help="Write sound beside the MIDI file.")] = True,
     force: options.Force = False,
@@ -93,6 +115,7 @@ def generate(
     from midigen.checkpoints.run import find_checkpoint, load_checkpoint
     from midigen.sampling.generate import Request
     from midigen.sampling.generate import generate as compose
+    from midigen.sampling.steering import Steering
     from midigen.sampling.valid_tunes import generate_valid
 
     console: Console = ctx.obj
@@ -107,73 +130,30 @@ def generate(
         program=program,
         prompt_text=prompt_text,
         constrain=constrain,
+        steering=Steering(
+            key, scale, pitch_range, meter, density, chords, chords_strength == "hard", end, repeat_guard
+        ),
     )
     trained = load_checkpoint(find_checkpoint(model, checkpoints))
     checkpoint = trained if offset is None else _at_offset(trained, offset)
-    judge = None if keep is None else _judge(rank, checkpoint, keep, count)
-    targets = _targets(out, checkpoint.name, request if keep is None else replace(request, count=keep))
-    sounds = [target.with_suffix(".wav") for target in targets if wav]
-    texts = [target.with_suffix(".abc") for target in targets if checkpoint.representation.name == "abc"]
-    refuse_to_overwrite([*targets, *sounds, *texts], force=force)
+    choice = plan_choice(checkpoint, count, keep, rank, max_copy, is_retimed=offset is not None)
+    targets = targets_of(out, checkpoint.name, request if keep is None else replace(request, count=keep))
+    others = [".wav"] * wav + [".abc"] * (checkpoint.representation.name == "abc")
+    refuse_to_overwrite([*targets, *(t.with_suffix(suffix) for t in targets for suffix in others)], force=force)
     if prompt is None and prompt_text is None:
         # Not of the checkpoint: at sampled offsets elements that start together would be read as one chord.
         request = replace(request, prompt=_held_out(console, trained, request.seed))
-    if model is None:
-        console.note(f"Composing with {checkpoint.name}, the newest model here.")
+    _say_what_composes(console, model, checkpoint)
     with console.progress("composing", "step") as progress:
         if until_valid:
             generated, drawn = generate_valid(checkpoint, request, progress)
         else:
             generated, drawn = compose(checkpoint, request, progress), count
-    if judge is not None:
-        generated = _best(console, generated, len(targets), judge)
+    generated, ranking = choose(console, generated, choice)
     text = f"midigen: model {checkpoint.name}, seed {request.seed}, temperature {temperature}"
-    files = _write(console, generated, targets, text, with_sound=wav)
-    _report(console, generated, files, request.seed, drawn)
-
-
-def _judge(rank: str, checkpoint: Checkpoint, keep: int, count: int) -> Judge:
-    """Return what marks pieces, before any is composed."""
-    from midigen.evaluation.ranking import require_fewer, style_of
-
-    require_fewer(keep, count)
-    return {"style": style_of}[rank](str(checkpoint.config["source"]))
-
-
-def _best(console: Console, generated: Generated, keep: int, judge: Judge) -> Generated:
-    """Return the pieces with the highest marks, the best first, and show the marks."""
-    from midigen.evaluation.ranking import best
-
-    chosen = best(generated.scores, keep, judge)
-    console.table(("kept", "piece", "style"), [(f"{n}", f"{i + 1}", f"{m:.3f}") for n, (i, m) in enumerate(chosen, 1)])
-    kept = [index for index, _ in chosen]
-    return replace(
-        generated,
-        scores=tuple(generated.scores[index] for index in kept),
-        warnings=tuple(generated.warnings[index] for index in kept),
-    )
-
-
-def _write(
-    console: Console, generated: Generated, targets: list[Path], text: str, *, with_sound: bool
-) -> list[dict[str, Any]]:
-    """Write all pieces and return what --json says of each file."""
-    from midigen.formats.abc_notation import PlayedTune
-
-    files = []
-    for number, (target, score) in enumerate(zip(targets, generated.scores, strict=True)):
-        files.append(_write_midi(console, target, score, f"{text}, piece {number + 1} of {len(targets)}"))
-        if isinstance(score, PlayedTune):
-            written = target.with_suffix(".abc")
-            written.write_text(score.tune.text, "utf-8")
-            files[-1]["abc"] = str(written)
-        for warning in generated.warnings[number]:
-            console.note(f"Warning: {shown(target)}: {warning}")
-    # Sound comes last: should it fail, no piece is lost.
-    for file, target, score in zip(files, targets, generated.scores, strict=True):
-        if with_sound and len(score):
-            file["wav"] = _write_sound(console, target.with_suffix(".wav"), score)
-    return files
+    files = write_pieces(console, generated, targets[: len(generated.scores)], text, with_sound=wav)
+    report_originality(console, files, generated.scores, choice.known)
+    _report(console, generated, files, request.seed, drawn, ranking)
 
 
 def _tunes_report(console: Console, generated: Generated, drawn: int) -> dict[str, Any]:
@@ -196,10 +176,18 @@ def _tunes_report(console: Console, generated: Generated, drawn: int) -> dict[st
     return report
 
 
-def _report(console: Console, generated: Generated, files: list[dict[str, Any]], seed: int, drawn: int) -> None:
+def _report(
+    console: Console,
+    generated: Generated,
+    files: list[dict[str, Any]],
+    seed: int,
+    drawn: int,
+    ranking: list[dict[str, Any]],
+) -> None:
     speed = generated.tokens / generated.seconds
     console.document(
         _tunes_report(console, generated, drawn)
+        | steering.report_steering(console, generated)
         | {
             "files": files,
             "seed": seed,
@@ -209,8 +197,18 @@ def _report(console: Console, generated: Generated, files: list[dict[str, Any]],
             "tokens_per_second": speed,
             "warnings": [warning for warnings in generated.warnings for warning in warnings],
         }
+        | ({"ranking": ranking} if ranking else {})
     )
     console.note(f"Seed {seed}; {generated.tokens} tokens at {speed:.0f} a second.")
+
+
+def _say_what_composes(console: Console, given: str | None, checkpoint: Checkpoint) -> None:
+    """Say which model was taken where none is named."""
+    if given is not None:
+        return
+    ships = checkpoint.folder in shipped_models().values()
+    whence = "which comes with midigen: nothing is trained here yet" if ships else "the newest model here"
+    console.note(f"Composing with {checkpoint.name}, {whence}.")
 
 
 def _settings(temperature: str, top_k: int | None, top_p: float | None, min_p: float | None) -> DrawSettings:
@@ -259,39 +257,3 @@ def _held_out(console: Console, trained: Checkpoint, seed: int) -> Prompt | None
     if opening is not None:
         console.note("This network goes on from an opening: one of a held-out piece. --prompt names another.")
     return opening
-
-
-def _targets(out: Path | None, model: str, request: Request) -> list[Path]:
-    """Return the MIDI file for each piece."""
-    stem = f"{model}-{request.seed}"
-    if request.count == 1:
-        if out is None or out.is_dir():
-            return [(out or Path()) / f"{stem}.mid"]
-        if out.suffix.lower() not in (".mid", ".midi"):
-            raise UsageError(f"--out {out} must end in .mid, or be a folder that is there.", file=out)
-        return [out]
-    if out is not None and (out.is_file() or out.suffix.lower() in (".mid", ".midi")):
-        raise UsageError(f"--out {out} is a file, but several pieces need a folder.", file=out)
-    width = max(3, len(str(request.count)))
-    return [(out or Path()) / f"{stem}-{number:0{width}d}.mid" for number in range(1, request.count + 1)]
-
-
-def _write_midi(console: Console, target: Path, score: Score, text: str) -> dict[str, Any]:
-    """Write a piece as MIDI and return what --json says of it."""
-    from midigen.formats.midi import write_midi
-    from midigen.scores.score import TICKS_PER_QUARTER
-
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_midi(score, target, [text])
-    quarters = score.end / TICKS_PER_QUARTER
-    console.result(f"{shown(target)}: {len(score)} notes, {quarters:g} quarters")
-    return {"midi": str(target), "notes": len(score), "quarters": quarters}
-
-
-def _write_sound(console: Console, target: Path, score: Score) -> str:
-    from midigen.rendering.synthesize import SAMPLE_RATE, synthesize, write_audio
-
-    audio = synthesize(score)
-    write_audio(audio, target)
-    console.result(f"{shown(target)}: {len(audio.samples) / SAMPLE_RATE:.1f} s of sound; {audio.note}")
-    return str(target)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from midigen.checkpoints.shipped import shipped_models, split_sizes
 from midigen.cli import options
 from midigen.cli.console import Console, summarise
 from midigen.corpora.catalogue import CATALOGUE, DEFAULT_CORPUS
@@ -41,7 +42,8 @@ def info(
     """
     console: Console = ctx.obj
     is_named = what not in CATALOGUE and not Path(what).expanduser().is_file()
-    folder = next((f for f in (checkpoints / what, Path(what)) if is_named and _is_model(f)), None)
+    shipped = [folder for name, folder in shipped_models().items() if name == what]
+    folder = next((f for f in (checkpoints / what, Path(what), *shipped) if is_named and _is_model(f)), None)
     if folder is None:
         _show_source(console, what, tokens, corpora)
     else:
@@ -59,7 +61,7 @@ def _show_model(console: Console, folder: Path) -> None:
     config, representation = checkpoint.config, checkpoint.representation
     vocabulary = {field.name: field.size for field in representation.fields}
     parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
-    pieces = {split: len(names) for split, names in config["split"].items()}
+    pieces = split_sizes(config)
     console.document(
         {
             "name": checkpoint.name,

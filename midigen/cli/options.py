@@ -47,14 +47,15 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="Name of a corpus, or path of a folder, file or archive.",
+        help="Name of a corpus, or path of a folder, file or archive; or several joined by +.",
         autocompletion=complete_corpus,
     ),
 ]
 Tokens = Annotated[
     str | None,
     typer.Option(
-        help="Representation: notes, chords, grid or abc. The one that suits the source by default.",
+        help="Representation: notes, chords, grid, abc, or a tokenizer of MidiTok: miditok:REMI, TSD, MIDILike, "
+        "Structured, CPWord, Octuple. The one that suits the source by default.",
         metavar="NAME",
         autocompletion=lambda: list(TOKENS),
     ),
@@ -78,6 +79,7 @@ Engine = Annotated[
 Soundfont = Annotated[Path | None, typer.Option(help="SoundFont (.sf2) to play with.", metavar="FILE")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files.")]
 
-TOKENS = ("notes", "chords", "grid", "abc")
+TOKENIZERS = ("REMI", "TSD", "MIDILike", "Structured", "CPWord", "Octuple")
+TOKENS = ("notes", "chords", "grid", "abc", *(f"miditok:{name}" for name in TOKENIZERS))
 CORPORA = Path("corpora")
 CHECKPOINTS = Path("checkpoints")

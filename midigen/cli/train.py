@@ -11,7 +11,7 @@ import typer
 
 from midigen.cli import options
 from midigen.cli.console import Console, shown, summarise
-from midigen.cli.reporter import Reporter, report_check
+from midigen.cli.reporter import Reporter, report_check, report_outcome, way_on
 from midigen.corpora.catalogue import DEFAULT_CORPUS
 from midigen.errors import UsageError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from midigen.checkpoints.run import Checkpoint
     from midigen.datasets.build import Dataset
     from midigen.training.job import Job
-    from midigen.training.loop import Hardware, Outcome
+    from midigen.training.loop import Hardware
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
@@ -196,14 +196,14 @@ def _new_job(
     from midigen.checkpoints.run import claim_run, plain_name
     from midigen.models.build import architecture_from_json
     from midigen.models.classic import ClassicConfig
-    from midigen.presets import find_preset
+    from midigen.presets import family, find_preset
     from midigen.training.job import Job
 
     representation = dataset.representation.name
     known = None if begun is None else architecture_from_json(begun.config["model"])
-    usual = f"classic-{representation}" if isinstance(known, ClassicConfig) else representation
+    usual = f"classic-{representation}" if isinstance(known, ClassicConfig) else family(representation)
     recipe = find_preset(preset or usual)
-    if recipe.representation != representation:
+    if recipe.representation != family(representation):
         raise UsageError(f"The preset {preset} is for {recipe.representation}, but the tokens are {representation}.")
     if isinstance(recipe.model, ClassicConfig) and architecture.keys() - {"cell"}:
         raise UsageError(f"The network of {preset} is as it was published: of the architecture only --model changes.")
@@ -225,73 +225,16 @@ def _resumed_job(name: str | None, checkpoints: Path, settings: dict[str, Any]) 
 
 def _run(console: Console, job: Job, hardware: Hardware) -> None:
     from midigen.training.loop import train as run_training
+    from midigen.training.yardsticks import measure
 
-    if not job.dataset.indices("valid"):
-        console.note("There are too few pieces to hold one out: no validation and no early stopping.")
-    reporter = Reporter(is_quiet=console.quiet)
+    yardsticks = measure(job)
+    reporter = Reporter(yardsticks, is_quiet=console.quiet)
+    reporter.begin(job)
     try:
         outcome = run_training(job, hardware, reporter)
     except KeyboardInterrupt:  # several processes do not save in the middle of an epoch
-        console.note(f"Interrupted; whole epochs are saved. {_way_on(job)}")
+        console.note(f"Interrupted; whole epochs are saved. {way_on(job)}")
         raise typer.Exit(130) from None
     finally:
         reporter.close()
-    _report(console, job, outcome)
-
-
-def _way_on(job: Job) -> str:
-    return f"Go on with: midigen train --resume --name {_reference(job)}"
-
-
-def _reference(job: Job) -> str:
-    """Return what other commands call a run: its name, or its folder where that lies elsewhere."""
-    return job.name if job.folder == options.CHECKPOINTS / job.name else shown(job.folder)
-
-
-def _report(console: Console, job: Job, outcome: Outcome) -> None:
-    """Show what came of the run; leave with 130 or 143 if it was told to stop."""
-    from midigen.rendering.curves import draw_curves
-    from midigen.training.loop import INTERRUPTED, TERMINATED
-
-    history = outcome.history
-    best = next((row for row in history if row["epoch"] == outcome.best_epoch), {})
-    speed = sum(row["tokens_per_second"] for row in history) / len(history) if history else None
-    if history:
-        draw_curves(history, job.folder / "curves.png", job.name)
-    console.document(
-        {
-            "checkpoint": str(job.folder),
-            "epochs": len(history),
-            "parameters": outcome.parameters,
-            "train_loss": best.get("train_loss"),
-            "valid_loss": best.get("valid_loss"),
-            "tokens_per_second": speed,
-            "seconds": outcome.seconds,
-            "stopped_because": outcome.stopped_because,
-        }
-    )
-    if history:
-        accuracy = f"{best['valid_accuracy']:.1%}" if "valid_accuracy" in best else "-"
-        valid = f"{best['valid_loss']:.4f}" if "valid_loss" in best else "-"
-        console.table(
-            ("run", "parameters", "epochs", "best", "train loss", "valid loss", "accuracy", "tokens/s", "seconds"),
-            [
-                (
-                    job.name,
-                    f"{outcome.parameters:,}",
-                    str(len(history)),
-                    str(outcome.best_epoch),
-                    f"{best['train_loss']:.4f}",
-                    valid,
-                    accuracy,
-                    f"{speed:.0f}",
-                    f"{outcome.seconds:.0f}",
-                )
-            ],
-        )
-        unit = job.dataset.representation.note_unit
-        console.note(f"Losses are in nats per {unit}; the curves are in {shown(job.folder / 'curves.png')}.")
-    if outcome.stopped_because in (INTERRUPTED, TERMINATED):
-        console.note(f"Saved. {_way_on(job)}")
-        raise typer.Exit(130 if outcome.stopped_because == INTERRUPTED else 143)
-    console.note(f"Stopped because {outcome.stopped_because}. Compose with: midigen generate {_reference(job)}")
+    report_outcome(console, job, outcome, yardsticks)

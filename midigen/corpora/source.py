@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,12 +14,12 @@ from midigen import __version__
 from midigen.corpora.catalogue import CATALOGUE, unknown_corpus
 from midigen.corpora.extract import extract, is_archive
 from midigen.corpora.fetch import Progress, fetch_corpus, no_progress, read_files, require_pieces
-from midigen.corpora.store import Collection, LeftOut, Piece
+from midigen.corpora.store import FORMAT, Collection, LeftOut, Piece
 from midigen.errors import SourceError
 from midigen.formats.reading import ABC_SUFFIX, SUFFIXES
 
 # The types of what is read are looked for here; the store below needs them too.
-__all__ = ["Collection", "LeftOut", "Piece", "fingerprint", "is_abc", "read_source", "source_folder"]
+__all__ = ["Collection", "LeftOut", "Piece", "fingerprint", "is_abc", "joined", "read_source", "source_folder"]
 
 
 def read_source(source: str, corpora: Path, progress: Progress = no_progress) -> Collection:
@@ -29,7 +30,7 @@ def read_source(source: str, corpora: Path, progress: Progress = no_progress) ->
     ones, ``__MACOSX`` and those behind links. Files of other kinds are ignored.
 
     Args:
-        source: a name of the catalogue, or a path of a folder, a file or an archive.
+        source: a name of the catalogue, or a path of a folder, a file or an archive; or several joined by ``+``.
         corpora: the working folder, in which a corpus of the catalogue is kept once it has been read.
         progress: called with the number of files done and of all files.
 
@@ -39,6 +40,9 @@ def read_source(source: str, corpora: Path, progress: Progress = no_progress) ->
     Raises:
         SourceError: the source does not exist, or gave no piece; the sentence says why.
     """
+    parts = joined(source)
+    if len(parts) > 1:
+        return _together([read_source(part, corpora, progress) for part in parts], source_folder(source, corpora))
     if source in CATALOGUE:
         return fetch_corpus(CATALOGUE[source], corpora, progress)
     path = _find(source)
@@ -50,18 +54,49 @@ def read_source(source: str, corpora: Path, progress: Progress = no_progress) ->
     return _read_path(path, path, [], progress)
 
 
+def joined(source: str) -> list[str]:
+    """Return the sources that are joined by ``+``; one that is there under its whole name is one."""
+    parts = source.split("+")
+    with contextlib.suppress(OSError, RuntimeError):
+        if Path(source).expanduser().exists():
+            return [source]
+    return parts
+
+
+def _together(collections: list[Collection], path: Path) -> Collection:
+    """Return the pieces of all, each called by its collection's name and its own."""
+    pieces, left_out, names = list[Piece](), list[LeftOut](), list[str]()
+    for found in collections:
+        if found.name in names:
+            raise SourceError(
+                f"{found.name} is named twice: name each source once, and rename one of two that share it"
+            )
+        names.append(found.name)
+        label = f"{found.name}/"
+        pieces += [replace(piece, name=label + piece.name, file=label + piece.file) for piece in found.pieces]
+        left_out += [LeftOut(label + item.file, item.reason) for item in found.left_out]
+    return Collection("+".join(names), tuple(pieces), tuple(left_out), None, path)
+
+
 def fingerprint(source: str) -> str:
     """Return a hash that changes when the files of a source do, from their names, sizes and times of change alone.
 
     Raises:
         SourceError: the source does not exist.
     """
-    if source in CATALOGUE:
-        known = [source, __version__, version("music21")]
+    parts = joined(source)
+    if len(parts) > 1:
+        known = [fingerprint(part) for part in parts]
+    elif source in CATALOGUE:
+        known = [source, __version__, version("music21"), str(FORMAT)]
     else:
         path = _find(source)
         states = {label: file.stat() for label, file in _walk(path)[0].items()}
-        known = [str(path), *(f"{label} {state.st_size} {state.st_mtime_ns}" for label, state in states.items())]
+        known = [
+            str(path),
+            str(FORMAT),
+            *(f"{label} {state.st_size} {state.st_mtime_ns}" for label, state in states.items()),
+        ]
     return _hash("\n".join(known))
 
 
@@ -85,6 +120,10 @@ def source_folder(source: str, corpora: Path) -> Path:
     """Return the folder in ``corpora`` for what is made of a source: one for each name or absolute path."""
     if source in CATALOGUE:
         return corpora / source
+    parts = joined(source)
+    if len(parts) > 1:
+        folders = [source_folder(part, corpora).name for part in parts]
+        return corpora / f"joined-{_hash('+'.join(folders))[:8]}"
     path = Path(source).expanduser().resolve()
     return corpora / f"{path.stem}-{_hash(str(path))[:8]}"
 

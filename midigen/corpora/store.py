@@ -25,7 +25,8 @@ from midigen.errors import SourceError
 from midigen.formats.abc_notation import PlayedTune, Tune
 from midigen.scores.score import Key, Metre, Part, Score, Tempo
 
-_FORMAT = 2
+FORMAT = 3
+"""Raised when a store is written otherwise, or a corpus is split otherwise."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Collection:
 
 
 def _versions() -> dict[str, object]:
-    return {"format": _FORMAT, "midigen": __version__, "music21": version("music21")}
+    return {"format": FORMAT, "midigen": __version__, "music21": version("music21")}
 
 
 def save_pieces(folder: Path, collection: Collection) -> None:

@@ -27,8 +27,10 @@ import numpy as np
 from midigen import __version__
 from midigen.corpora.catalogue import CATALOGUE
 from midigen.corpora.fetch import no_progress, require_readable
-from midigen.corpora.source import Collection, Piece, fingerprint, is_abc, read_source, source_folder
+from midigen.corpora.source import Collection, Piece, fingerprint, is_abc, joined, read_source, source_folder
+from midigen.datasets.variants import variant_groups
 from midigen.errors import RepresentationError, SourceError
+from midigen.formats.abc_notation import PlayedTune
 from midigen.representations.representation import (
     Json,
     Representation,
@@ -80,7 +82,7 @@ def prepare(
     """Return the dataset of a source, and whether it was found rather than built.
 
     Args:
-        source: a corpus name, folder, file or archive.
+        source: a corpus name, folder, file or archive, or several joined by ``+``.
         corpora: the working folder for corpora.
         tokens: the representation's name; by default the catalogue's for its corpora, ``abc`` for what is all ABC,
             else ``notes``.
@@ -92,13 +94,14 @@ def prepare(
         SourceError: nothing could be read.
         RepresentationError: the representation or an option does not exist, or no piece fits.
     """
-    if source in CATALOGUE:
-        require_readable(CATALOGUE[source])
+    for part in joined(source):
+        if part in CATALOGUE:
+            require_readable(CATALOGUE[part])
     name = tokens or default_representation(source)
     given = {key: value for key, value in (options or {}).items() if value is not None}
     # A wrong option is said before anything is read.
-    find_representation(name).fit((), given)
-    slug = "-".join([name, *(f"{key}-{value}" for key, value in sorted(given.items()))])
+    name = find_representation(name).fit((), given).name
+    slug = "-".join([name.replace(":", "-"), *(f"{key}-{value}" for key, value in sorted(given.items()))])
     if like is not None:
         slug += f"-like-{hashlib.sha256(json.dumps(like.to_json()).encode()).hexdigest()[:8]}"
     folder = source_folder(source, corpora) / slug
@@ -112,6 +115,10 @@ def prepare(
 
 def default_representation(source: str) -> str:
     """Return the representation that a source is parsed to when the user names none: ``abc`` if it is all ABC."""
+    parts = joined(source)
+    if len(parts) > 1:
+        chosen = {default_representation(part) for part in parts}
+        return chosen.pop() if len(chosen) == 1 else DEFAULT_REPRESENTATION
     if source in CATALOGUE:
         return CATALOGUE[source].representation
     return "abc" if is_abc(source) else DEFAULT_REPRESENTATION
@@ -224,11 +231,12 @@ def assign_splits(pieces: Sequence[Piece]) -> list[str]:
 
     A piece keeps the split its corpus gives it. Of the rest a tenth is for validation and a tenth for the test, chosen
     by a hash of the notes, so that it depends neither on order nor on names; of fewer than ten pieces one each, as far
-    as one is left to train on. Pieces that are equal up to transposition share a side, the held-out one.
+    as one is left to train on. Pieces that are equal up to transposition share a side, the held-out one, and so do
+    tunes that are variants of each other (``midigen.datasets.variants``).
     """
     groups: dict[str, list[int]] = defaultdict(list)
-    for index, piece in enumerate(pieces):
-        groups[shape(piece.score)].append(index)
+    for index, form in enumerate(_forms(pieces)):
+        groups[form].append(index)
     split_of: dict[str, str] = {}
     for form, members in groups.items():
         given = {pieces[index].split for index in members} - {None}
@@ -243,3 +251,16 @@ def assign_splits(pieces: Sequence[Piece]) -> list[str]:
         split_of[form] = choices[rank] if rank < len(choices) and spare > 0 else "train"
     by_index = {index: split_of[form] for form, members in groups.items() for index in members}
     return [by_index[index] for index in range(len(pieces))]
+
+
+def _forms(pieces: Sequence[Piece]) -> list[str]:
+    """Return for each piece a hash that it shares with those that belong on its side."""
+    forms = [shape(piece.score) for piece in pieces]
+    tunes = [index for index, piece in enumerate(pieces) if isinstance(piece.score, PlayedTune)]
+    groups = variant_groups([pieces[index].score for index in tunes])
+    # Variants of copies are variants, too; the least hash does not depend on the order.
+    found = dict(zip(tunes, groups, strict=True))
+    least: dict[int, str] = {}
+    for index, group in found.items():
+        least[group] = min(least.get(group, forms[index]), forms[index])
+    return [least[found[index]] if index in found else form for index, form in enumerate(forms)]

@@ -20,7 +20,9 @@ from midigen.evaluation.comparison import Comparison, compare
 from midigen.evaluation.likelihood import accuracy, total_loss
 from midigen.evaluation.originality import Originality, TrainingMusic, originality
 from midigen.evaluation.style import features, frechet_distance, load_style
+from midigen.evaluation.tune_form import TuneForm, tune_form
 from midigen.evaluation.two_sample import TwoSample, two_sample_test
+from midigen.formats.abc_notation import PlayedTune
 from midigen.models.sequence_model import SequenceModel
 from midigen.sampling.generate import Request, generate
 from midigen.scores.score import Score
@@ -68,6 +70,9 @@ class Music:
     frechet: float | None
     frechet_floor: float | None
     """Of as many excerpts of training pieces."""
+    form: TuneForm | None = None
+    """None for what is no folk tune."""
+    held_out_form: TuneForm | None = None
 
 
 def likelihood(checkpoint: Checkpoint, dataset: Dataset, split: str) -> Likelihood:
@@ -133,6 +138,7 @@ def judge_music(
         # Whole pieces: it cuts them itself, and parts of one must not lie on both of its sides.
         two_sample_test(generated, _excerpts(dataset, split, None), request.seed),
         *_frechet(generated, held_out, drawn),
+        *(tune_form([score for score in scores if isinstance(score, PlayedTune)]) for scores in (generated, held_out)),
     )
 
 
@@ -162,22 +168,36 @@ def _excerpts(dataset: Dataset, split: str, rows: int | None) -> list[Score]:
     return [score for score in scores if len(score)]
 
 
-def report(
-    split: str, pieces: int, own: Likelihood, counted: Baselines | None, music: Music | None, notes_per_row: int
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of a checkpoint on a split."""
+
+    split: str
+    pieces: int
+    own: Likelihood
+    mixed: dict[str, float]
+    """Nats a note, by what has a say beside the network (``midigen.evaluation.mixtures``)."""
+    counted: Baselines | None
+    music: Music | None
+    notes_per_row: int
+
+
+def report(measured: Measured) -> dict[str, Any]:
     """Return all figures as plain JSON values."""
+    own, counted, music = measured.own, measured.counted, measured.music
 
     def of(count: Count | None) -> dict[str, float] | None:
-        return {"nll_per_note": count.nll_per_row / notes_per_row, "accuracy": count.accuracy} if count else None
+        return {"nll_per_note": count.nll_per_row / measured.notes_per_row, "accuracy": count.accuracy} if count else None
 
     return {
-        "split": split,
-        "pieces": pieces,
+        "split": measured.split,
+        "pieces": measured.pieces,
         "nll_per_note": own.nll_per_note,
         "bits_per_note": own.nll_per_note / math.log(2),
         "nll_per_token": own.nll_per_token,
         "perplexity": own.perplexity,
         "columns": own.columns,
+        "mixed": measured.mixed,
         "end_per_piece": own.end_per_piece,
         "accuracy": own.accuracy,
         "unigram": of(counted and counted.unigram),
@@ -192,5 +212,7 @@ def report(
         "held_out_originality": music and asdict(music.held_out_originality),
         "frechet": music and music.frechet,
         "frechet_floor": music and music.frechet_floor,
+        "form": music and music.form and asdict(music.form),
+        "held_out_form": music and music.held_out_form and asdict(music.held_out_form),
         "statistics": music and {name: asdict(row) for name, row in music.statistics.items()},
     }

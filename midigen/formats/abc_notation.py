@@ -8,9 +8,10 @@ read: overlays (``&``), macros and ``U:`` redefinitions.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from midigen.scores.score import TICKS_PER_QUARTER, Key, Metre, Part, Score, Tem
 VELOCITY = 80
 TICKS_PER_WHOLE = 4 * TICKS_PER_QUARTER
 HEADER = re.compile(r"(?m)^X:")
+Mark = TypeVar("Mark", Key, Metre)
 
 
 @dataclass(frozen=True)
@@ -144,9 +146,11 @@ def _marks(events: list[Event]) -> dict[str, object]:
         elif isinstance(event, Bar):
             first_bar = now if first_bar is None and now and event.is_line else first_bar
         elif isinstance(event, KeySignature):
-            keys[tick] = Key(tick, event.sharps, event.mode)
+            key = Key(tick, event.sharps, event.mode)
+            keys |= {} if _goes_on(keys, key) else {tick: key}
         elif isinstance(event, Meter) and event.beats:
-            metres[tick] = Metre(tick, event.beats, event.unit)
+            metre = Metre(tick, event.beats, event.unit)
+            metres |= {} if _goes_on(metres, metre) else {tick: metre}
         elif isinstance(event, float):
             tempos[tick] = Tempo.from_bpm(tick, event)
     pickup = _tick(first_bar or Fraction(0))
@@ -158,6 +162,12 @@ def _marks(events: list[Event]) -> dict[str, object]:
         "tempos": tuple(tempos.values()),
         "pickup": pickup,
     }
+
+
+def _goes_on(marks: dict[int, Mark], mark: Mark) -> bool:
+    """Say whether the last mark says the same: a repeat that begins with it is no change, and begins no bar."""
+    last = next(reversed(marks.values()), None)
+    return last is not None and replace(last, tick=mark.tick) == mark
 
 
 def check_tune(tune: Tune) -> list[Diagnosis]:

@@ -2,11 +2,13 @@
 
 Each part is a voice. Notes that sound together are a chord, notes that go on while others begin are tied, and so are
 notes over a bar line. Onsets and ends are rounded to a 24th of a quarter, which holds triplets and 32nds. A note struck
-again while it sounds in its part ends there; drums, and what ABC has no name for, are left out.
+again while it sounds in its part ends there; drums, and what ABC has no name for, are left out. Thirds are tuplets of a
+single note, of three where three notes of one length stand together.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -25,6 +27,9 @@ UNIT_TICKS = TICKS_PER_QUARTER // 2
 """L:1/8."""
 BARS_IN_LINE = 4
 SIGNS = {0: "=", 1: "^", -1: "_", 2: "^^", -2: "__"}
+ALONE = "(3:2:1"
+"""A third that is a tuplet by itself."""
+TRIPLET = re.compile(r"{0}([^\s\d/[z]+)(\S*) {0}([^\s\d/[z]+)\2 {0}([^\s\d/[z]+)\2(?= |$)".format(re.escape(ALONE)))
 MIDDLE_OCTAVE = 5
 """Of MIDI numbers: ``C`` is 60."""
 
@@ -92,7 +97,7 @@ class _Voice:
         self.altered = {}
         text = self._fields(start, end)
         edges = [start, *(edge for edge in self.edges if start < edge < stop), stop]
-        return text + " ".join(self._sound(now, then) for now, then in pairwise(edges))
+        return text + TRIPLET.sub(r"(3\1\2\3\2\4\2", " ".join(self._sound(now, then) for now, then in pairwise(edges)))
 
     def _fields(self, start: int, end: int | None) -> str:
         """Return the changes of metre and key in a bar, which are written at its beginning."""
@@ -151,10 +156,10 @@ def _rounded(score: Score) -> list[tuple[int, int, int]]:
 
 
 def _length(ticks: int) -> tuple[str, str]:
-    """Return what stands before and behind a note of so many ticks; thirds are tuplets of a single note."""
+    """Return what stands before and behind a note of so many ticks."""
     length, before = Fraction(ticks, UNIT_TICKS), ""
     if length.denominator % 3 == 0:
-        length, before = length * 3 / 2, "(3:2:1"
+        length, before = length * 3 / 2, ALONE
     over = "" if length.numerator == 1 else str(length.numerator)
     return before, over if length.denominator == 1 else f"{over}/{length.denominator}"
 

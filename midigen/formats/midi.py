@@ -72,30 +72,41 @@ def read_midi(path: Path) -> Score:
     """
     data = _plain_midi(path, read_bytes(path))
     song = _parse(path, data)
-    tracks = [track for track in song.tracks if len(track.notes)]
-    count = sum(len(track.notes) for track in tracks)
+    count = sum(len(track.notes) for track in song.tracks)
     if not 0 < count <= MAX_NOTES:
         wrong = f"more than {MAX_NOTES} notes" if count else "no notes"
         raise SourceError(f"{path} holds {wrong}", file=path)
-    tables = [_notes(track, index) for index, track in enumerate(tracks)]
-    notes = np.concatenate(tables)
+    try:
+        score = from_symusic(song)
+    except ValueError as error:
+        raise SourceError(f"{path} holds notes at impossible times; it is damaged", file=path) from error
+    hours = ticks_to_seconds(np.array(score.end), score.tempos) / 3600
+    if score.end > MAX_TICKS or hours > MAX_HOURS:
+        raise SourceError(f"{path} lasts more than {MAX_HOURS} hours; it is damaged or not one piece", file=path)
+    return score
+
+
+def from_symusic(song: symusic.Score) -> Score:
+    """Return the score that symusic holds, a part for each track that has notes.
+
+    Raises:
+        ValueError: notes begin before the piece or end before they begin.
+    """
+    tracks = [track for track in song.tracks if len(track.notes)]
+    notes = np.concatenate([np.zeros((0, 5), np.int64), *(_notes(track, i) for i, track in enumerate(tracks))])
     if (notes[:, 0] < 0).any() or (notes[:, 1] < notes[:, 0]).any():
-        raise SourceError(f"{path} holds notes at impossible times; it is damaged", file=path)
+        raise ValueError("notes at impossible times")
     notes[:, :2] = (notes[:, :2] * TICKS_PER_QUARTER + song.tpq // 2) // song.tpq
     onset, end, pitch, velocity, part = notes.T
-    score = Score(
+    return Score(
         onset,
         np.maximum(end - onset, 1),
         pitch,
         velocity.clip(1, 127),
         part,
-        parts=tuple(Part(_printable(t.name), t.program, t.is_drum) for t in tracks),
+        parts=tuple(Part(_printable(t.name), t.program, t.is_drum) for t in tracks) or (Part(),),
         **_marks(song),
     )
-    hours = ticks_to_seconds(np.array(score.end), score.tempos) / 3600
-    if score.end > MAX_TICKS or hours > MAX_HOURS:
-        raise SourceError(f"{path} lasts more than {MAX_HOURS} hours; it is damaged or not one piece", file=path)
-    return score
 
 
 def _plain_midi(path: Path, data: bytes) -> bytes:

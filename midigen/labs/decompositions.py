@@ -212,6 +212,9 @@ class _Listener:
     def batch(self, budget_used: float, loss: float, tokens_per_second: float) -> None:  # noqa: ARG002  # a protocol's
         self.progress(round(budget_used * 100), 100)
 
+    def sample(self, figures: dict[str, float]) -> None:
+        pass
+
     def epoch(self, metrics: dict[str, float]) -> None:
         pass
 

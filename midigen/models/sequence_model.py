@@ -7,7 +7,7 @@ that are looked up by distance: to this column's last position, to the other col
 where the column would go in parallel with each of those. What is learned of a fifth holds in every key.
 
 The regularisation is that of AWD-LSTM (Merity, Keskar, Socher 2018): one dropout mask a sequence on the input and after
-every layer, dropped recurrent weights; and blanked ids of the row before.
+every layer, dropped recurrent weights. Beside that, some ids of the row before are hidden, and the heads drop units.
 """
 
 from __future__ import annotations
@@ -137,11 +137,7 @@ class SequenceModel(nn.Module):
 
     def loss(self, batch: Batch, state: State | None = None) -> tuple[Loss, State]:
         """See Network."""
-        state = self.start(len(batch.rows)) if state is None else state
-        state = tuple(part * ~batch.fresh[None, :, None] for part in state)
-        inputs = locked_dropout(self.embed(self._blanked(batch.before), batch.context), self.config.dropout / 2, self)
-        outputs, state = self._recur(inputs, state)
-        hidden = torch.cat([outputs, inputs], dim=-1)
+        hidden, state = self._hidden(batch, state)
         seen = batch.is_row | batch.is_end
         nats, correct = [], []
         end = hidden.new_zeros(())
@@ -159,6 +155,24 @@ class SequenceModel(nn.Module):
         objective = (columns.sum() + end) / len(self.fields)
         return Loss(columns, end, torch.stack(correct), batch.is_row.sum(), objective), state
 
+    def distributions(self, batch: Batch) -> list[Tensor]:
+        """Return the log-probabilities of each column's ids, (B, T, size), of pieces from their beginning."""
+        hidden, _ = self._hidden(batch, None)
+        logits = [
+            self.logits(column, hidden, batch.context, batch.rows[..., :column]) for column in range(len(self.fields))
+        ]
+        logits[0] = end_and_rest(logits[0])[1]
+        return [of_column.log_softmax(-1) for of_column in logits]
+
+    def _hidden(self, batch: Batch, state: State | None) -> tuple[Tensor, State]:
+        """Return what the heads read, (B, T, H + input_size), and the state after the last step."""
+        state = self.start(len(batch.rows)) if state is None else state
+        state = tuple(part * ~batch.fresh[None, :, None] for part in state)
+        inputs = self.embed(*self._blanked(batch.before, batch.context))
+        inputs = locked_dropout(inputs, self.config.dropout / 2, self)
+        outputs, state = self._recur(inputs, state)
+        return torch.cat([outputs, inputs], dim=-1), state
+
     def _recur(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         """Run the layers over (B, T, input_size); return (B, T, H) and the state after the last step."""
         after = []
@@ -173,13 +187,18 @@ class SequenceModel(nn.Module):
             after.append(own_after)
         return inputs, tuple(torch.cat(parts) for parts in zip(*after, strict=True))
 
-    def _blanked(self, before: Tensor) -> Tensor:
-        """Replace some ids of the rows before, each with the same chance, while training."""
+    def _blanked(self, before: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Hide some ids of the rows before, and where they lie on their axis, each with the same chance in training."""
         if not self.training:
-            return before
+            return before, context
         blanks = torch.tensor([field.size + 1 for field in self.fields], device=before.device)
         chosen = torch.rand(before.shape, device=before.device) < self.config.dropout / 5
-        return torch.where(chosen, blanks, before)
+        context = context.clone()
+        for column, field in enumerate(self.fields):
+            if field.relative_to:
+                place = context[..., self.context_index[field.relative_to[0]]]
+                place[chosen[..., column]] = field.axis
+        return torch.where(chosen, blanks, before), context
 
 
 class Head(nn.Module):
@@ -209,8 +228,7 @@ class Head(nn.Module):
             before = self._position(model, model.fields[j].relative_to[0], context, drawn)
             parts.append(embedding(distance(now, before, field.axis)))
             anchors.append(parallel(anchors[0], before, now, field.axis))
-        inner = F.gelu(self.inner(torch.cat(parts, dim=-1)))
-        inner = locked_dropout(inner, model.config.dropout, self)
+        inner = F.dropout(F.gelu(self.inner(torch.cat(parts, dim=-1))), model.config.dropout, self.training)
         logits: Tensor = self.absolute(inner)
         if self.bias is not None:
             logits = F.linear(logits, model.embeddings[self.column].weight[: self.size], self.bias)  # type: ignore[index]

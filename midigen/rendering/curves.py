@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,12 @@ from midigen.rendering.piano_roll import PALETTE, save_png
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+LEVEL_COLOUR, LEVEL_DASHES = "#4A4D57", ("--", "-.")
 
-def draw_curves(history: Sequence[Mapping[str, float]], path: Path, title: str = "") -> None:
+
+def draw_curves(
+    history: Sequence[Mapping[str, float]], path: Path, title: str = "", levels: Mapping[str, float] | None = None
+) -> None:
     """Draw loss (left) and accuracy (right) against epochs as a PNG and mark the best epoch.
 
     Args:
@@ -22,6 +27,7 @@ def draw_curves(history: Sequence[Mapping[str, float]], path: Path, title: str =
             where no row has the other.
         path: the PNG file; missing folders are made.
         title: a line above the picture.
+        levels: losses to hold the curves against, by name; each is a line across the left half.
 
     Raises:
         RenderingError: no rows, or the file cannot be written.
@@ -37,7 +43,9 @@ def draw_curves(history: Sequence[Mapping[str, float]], path: Path, title: str =
     left, right = figure.subplots(1, 2)
     for axes, quantity in ((left, "loss"), (right, "accuracy")):
         _draw_quantity(axes, history, quantity, best)
-    left.legend(frameon=False)
+    for (name, loss), dashes in zip((levels or {}).items(), itertools.cycle(LEVEL_DASHES)):
+        left.axhline(loss, color=LEVEL_COLOUR, lw=1.2, ls=dashes, label=f"{name} {loss:.3f}")
+    left.legend(frameon=False, fontsize="small")
     if title:
         figure.suptitle(" ".join(title.split()), weight="bold", parse_math=False)
     save_png(figure, path)

@@ -42,6 +42,7 @@ class AbcCharacters(Tokens):
     """What each id stands for."""
     name: ClassVar[str] = "abc"
     note_unit: ClassVar[str] = "character"
+    velocities: ClassVar[bool] = False
     new_piece_rows: ClassVar[int] = NEW_TUNE_ROWS
     options: ClassVar[Mapping[str, Any]] = {}
 

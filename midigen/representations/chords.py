@@ -25,7 +25,7 @@ import numpy as np
 
 from midigen.errors import RepresentationError, UsageError
 from midigen.fields import Field
-from midigen.representations.representation import Json, Representation
+from midigen.representations.representation import Json, Representation, usual_shifts
 from midigen.representations.tokens import Tokens, no_plan
 from midigen.scores.score import TICKS_PER_QUARTER, Ints, Score
 
@@ -60,6 +60,7 @@ class Chords(Tokens):
     """Ticks from an element to the next in the training pieces, and how often they occur: what "sampled" draws from."""
     name: ClassVar[str] = "chords"
     note_unit: ClassVar[str] = "element"
+    velocities: ClassVar[bool] = False
     new_piece_rows: ClassVar[int] = NEW_PIECE_ROWS
 
     @classmethod
@@ -131,11 +132,11 @@ class Chords(Tokens):
         return Score.from_notes((onset, TICKS_PER_QUARTER, pitch, 80, 0) for onset, pitch in notes)
 
     def transpositions(self, rows: Ints) -> range:
-        """See Representation. At most half an octave; ``transpose`` refuses those that need an unknown chord."""
+        """See Representation. ``transpose`` refuses those that need an unknown chord."""
         used = [self.elements[index] for index in np.unique(rows).tolist()]
         down = self.lowest - min((element[0] for element in used), default=self.lowest)
         up = self.highest - max((element[-1] for element in used), default=self.highest)
-        return range(min(max(down, -6), 0), max(min(up, 5), 0) + 1)
+        return usual_shifts(down, up)
 
     def transpose(self, rows: Ints, plan: Ints, semitones: int) -> tuple[Ints, Ints] | None:
         """See Representation."""

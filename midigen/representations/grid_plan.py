@@ -33,7 +33,7 @@ PLAN_FIELDS = (
     Field("mode", len(MODES)),
     Field("tonic", AXIS + 1, AXIS),
 )
-FERMATA, MODE, TONIC = 3, 4, 5
+BARS_LEFT, FERMATA, MODE, TONIC = 2, 3, 4, 5
 """Columns of the plan."""
 
 

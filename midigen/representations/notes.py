@@ -28,7 +28,7 @@ import numpy as np
 
 from midigen.errors import RepresentationError, UsageError
 from midigen.fields import Field
-from midigen.representations.representation import Json, Representation, refuse_below_one
+from midigen.representations.representation import Json, Representation, refuse_below_one, usual_shifts
 from midigen.scores.score import TICKS_PER_QUARTER, Ints, Metre, Part, Score, Tempo
 from midigen.scores.time import DEFAULT_METRE, pickup_ticks, quantise, ticks_to_seconds, usual_bar_ticks
 
@@ -81,10 +81,10 @@ class Notes:
         lowest, highest = PITCHES - 1, 0
         for score in scores:
             velocities.update(np.unique(score.velocity // 4).tolist())
-            programs.update(_programs(score).tolist())
+            programs.update(programs_of(score).tolist())
             bars[_bar_quanta(score, clock, quantum)] += 1
             tempi[round(score.tempos[0].bpm) if score.tempos else 120] += 1
-            pitched = score.pitch[_programs(score) != DRUMS]
+            pitched = score.pitch[programs_of(score) != DRUMS]
             if len(pitched):
                 lowest, highest = min(lowest, int(pitched.min())), max(highest, int(pitched.max()))
         return cls(
@@ -151,7 +151,7 @@ class Notes:
 
     def encode(self, score: Score) -> tuple[Ints, Ints]:
         """See Representation."""
-        score = score.where(np.isin(_programs(score) == DRUMS, [program == DRUMS for program in self.programs]))
+        score = score.where(np.isin(programs_of(score) == DRUMS, [program == DRUMS for program in self.programs]))
         if not len(score):
             raise RepresentationError("there are no notes")
         if self.clock == "seconds":
@@ -176,7 +176,7 @@ class Notes:
 
     def _program_ids(self, score: Score) -> Ints:
         """Return each note's index into the programs; an unknown instrument becomes the nearest in General MIDI."""
-        wanted, known = _programs(score)[:, None], np.array(self.programs)[None, :]
+        wanted, known = programs_of(score)[:, None], np.array(self.programs)[None, :]
         other_kind = (wanted == DRUMS) != (known == DRUMS)
         return np.asarray(np.argmin(np.abs(known - wanted) + 1000 * other_kind, axis=1), np.int64)
 
@@ -219,10 +219,10 @@ class Notes:
         return np.concatenate([self.first_context(plan[:1]), derived])
 
     def transpositions(self, rows: Ints) -> range:
-        """See Representation. At most half an octave: an instrument's registers are not alike."""
+        """See Representation."""
         pitch = rows[self._pitched(rows), 0]
         down, up = (self.lowest - int(pitch.min()), self.highest - int(pitch.max())) if len(pitch) else (0, 0)
-        return range(min(max(down, -6), 0), max(min(up, 5), 0) + 1)
+        return usual_shifts(down, up)
 
     def transpose(self, rows: Ints, plan: Ints, semitones: int) -> tuple[Ints, Ints] | None:
         """See Representation. Drums stay."""
@@ -279,7 +279,7 @@ def _kind(representation: Representation) -> str:
     return representation.name
 
 
-def _programs(score: Score) -> Ints:
+def programs_of(score: Score) -> Ints:
     """Return the program of each note, (N,), with DRUMS for drums."""
     return np.array([DRUMS if part.is_drum else part.program for part in score.parts], np.int64)[score.part]
 

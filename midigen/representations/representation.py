@@ -37,6 +37,10 @@ class Representation(Protocol):
         """What such a note is called."""
 
     @property
+    def velocities(self) -> bool:
+        """Whether rows say how loud notes are."""
+
+    @property
     def options(self) -> Mapping[str, Any]:
         """The options of ``fit`` that give this representation."""
 
@@ -145,9 +149,19 @@ def find_representation(name: str) -> type[Representation]:
         "grid": VoiceGrid,
         "abc": AbcCharacters,
     }
+    if name.startswith("miditok"):
+        from midigen.representations.miditok_tokenizers import find_tokenizer
+
+        return find_tokenizer(name)
     if name not in table:
-        raise UsageError(f"There is no representation called {name!r}; choose one of: {', '.join(table)}.")
+        known = f"{', '.join(table)} or miditok:NAME"
+        raise UsageError(f"There is no representation called {name!r}; choose one of: {known}.")
     return table[name]
+
+
+def usual_shifts(down: int, up: int) -> range:
+    """Return shifts of at most half an octave within a range: an instrument's registers are not alike."""
+    return range(min(max(down, -6), 0), max(min(up, 5), 0) + 1)
 
 
 def refuse_below_one(bars: int | None, length: int | None) -> None:

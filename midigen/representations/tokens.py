@@ -1,4 +1,4 @@
-"""Tokens: what representations of one column share, whose rows have neither plan nor context."""
+"""Tokens: what representations share whose rows have neither plan nor context."""
 
 # ruff: noqa: ARG002  # without plan and context there is no use for some of what is given
 
@@ -15,7 +15,7 @@ from midigen.scores.score import Ints
 
 
 class Tokens:
-    """One token a row. See Representation for what each method is for."""
+    """Rows without plan and context. See Representation for what each method is for."""
 
     notes_per_row: ClassVar[int] = 1
     note_unit: ClassVar[str]

@@ -27,6 +27,9 @@ from midigen.errors import RepresentationError, UsageError
 from midigen.fields import Field
 from midigen.representations.grid_plan import (
     AXIS,
+    BARS_LEFT,
+    FARTHEST_FERMATA,
+    FERMATA,
     LOWEST,
     PLAN_FIELDS,
     QUANTUM,
@@ -61,14 +64,17 @@ class VoiceGrid:
     plans: tuple[Summary, ...]
     """Of each training piece."""
     bpm: int = 80
+    ahead: bool = True
+    """Whether the plan tells of what is to come: how many bars are left, and the fermatas."""
     name: ClassVar[str] = "grid"
     notes_per_row: ClassVar[int] = 4
     note_unit: ClassVar[str] = "voice and sixteenth"
+    velocities: ClassVar[bool] = False
 
     @property
     def options(self) -> Mapping[str, Any]:
         """See Representation."""
-        return {}
+        return {} if self.ahead else {"ahead": False}
 
     fields = tuple(
         Field(voice, AXIS + 2, AXIS, again=True, relative_to=(f"{voice} sounding", *VOICES[:column], "tonic"))
@@ -83,12 +89,13 @@ class VoiceGrid:
 
     @classmethod
     def fit(cls, scores: Iterable[Score], options: Mapping[str, Any]) -> VoiceGrid:
-        """Learn the voices' ranges, the pieces' plans and the usual tempo. There are no options."""
-        if options:
-            raise UsageError(f"The representation grid has no option {', '.join(options)}.")
+        """Learn the voices' ranges, the pieces' plans and the usual tempo. The option is ``ahead``."""
+        if unknown := options.keys() - {"ahead"}:
+            raise UsageError(f"The representation grid has no option {', '.join(unknown)}.")
+        ahead = bool(options.get("ahead", cls.ahead))
         lows, highs = np.full(4, AXIS), np.full(4, -1)
         plans, tempi = [], Counter[int]()
-        blank = cls(((0, AXIS - 1),) * 4, ())
+        blank = cls(((0, AXIS - 1),) * 4, (), ahead=ahead)
         for score in scores:
             try:
                 rows, plan = blank.encode(score)
@@ -101,7 +108,7 @@ class VoiceGrid:
             tempi.update(round(tempo.bpm) for tempo in score.tempos[:1])
         # A voice that never sounds in training may sing anything.
         ranges = tuple((int(a), int(b)) if a <= b else (0, AXIS - 1) for a, b in zip(lows, highs, strict=True))
-        return cls(ranges, tuple(plans), tempi.most_common(1)[0][0] if tempi else cls.bpm)
+        return cls(ranges, tuple(plans), tempi.most_common(1)[0][0] if tempi else cls.bpm, ahead)
 
     def adopt(self, other: Representation) -> tuple[VoiceGrid, str]:
         """See Representation. The ids are the same for every corpus."""
@@ -123,7 +130,15 @@ class VoiceGrid:
                 if (onset, pitch) == before:
                     rows[onset, column] = AGAIN
                 before = (end, pitch)
-        return rows, plan_of(score, length)
+        return rows, self._told(plan_of(score, length))
+
+    def _told(self, plan: Ints) -> Ints:
+        """Return a plan without what it may not tell."""
+        if self.ahead:
+            return plan
+        plan = plan.copy()
+        plan[:, BARS_LEFT], plan[:, FERMATA] = 0, FARTHEST_FERMATA
+        return plan
 
     def excerpt(self, rows: Ints, plan: Ints, start: int, stop: int) -> tuple[Ints, Ints]:
         """See Representation. What was held or struck again begins here."""
@@ -212,7 +227,7 @@ class VoiceGrid:
         fermatas = phrase_ends(base, pickup, bar, total)
         if start is not None:
             fermatas = (*start.fermatas, *(step for step in fermatas if step >= given))
-        return plan_table(Summary(pickup, bar, total, fermatas, *key))
+        return self._told(plan_table(Summary(pickup, bar, total, fermatas, *key)))
 
     def bars_begun(self, rows: Ints, plan: Ints) -> int:
         """See Representation."""
@@ -224,7 +239,7 @@ class VoiceGrid:
 
     def to_json(self) -> Json:
         """See Representation."""
-        return {"name": self.name, "ranges": self.ranges, "plans": self.plans, "bpm": self.bpm}
+        return {"name": self.name, "ranges": self.ranges, "plans": self.plans, "bpm": self.bpm, "ahead": self.ahead}
 
     @classmethod
     def from_json(cls, description: Json) -> VoiceGrid:
@@ -234,7 +249,7 @@ class VoiceGrid:
             Summary(int(pickup), int(bar), int(length), tuple(fermatas), int(mode), int(tonic))
             for pickup, bar, length, fermatas, mode, tonic in description["plans"]
         )
-        return cls(ranges, plans, int(description["bpm"]))
+        return cls(ranges, plans, int(description["bpm"]), bool(description.get("ahead", True)))
 
 
 def _voices(score: Score) -> list[tuple[Ints, Ints, Ints]]:

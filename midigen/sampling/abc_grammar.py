@@ -2,9 +2,10 @@
 
 Headers come in order, bars hold their metre, repeats and endings balance, and there is an end. What a sign means is the
 reader's own (``midigen.formats``): keys, metres, lengths and tuplets are read by its functions, and a bar may be short
-where its validator allows it. Left out, because one of the two judges refuses it or leaves it open, are: other lengths
-within a tuplet or a chord, ties to another pitch, endings beyond the second, fields in the music but for ``K:``, and
-chord symbols, for which abc2midi adds notes that may outlast the tune.
+where its validator allows it, but not in a tune with chord symbols. Left out, because one of the two judges refuses it
+or leaves it open, or because the collections hardly have it, are: other lengths within a tuplet or a chord, ties to
+another pitch, endings beyond the second, fields in the music but for ``K:`` and ``M:``, and remarks before a bar line.
+Slurs end within their bar: a network that opens one by mistake would else not come to an end.
 
 The grammar is a generator: it yields the characters that are legal and is sent the one that was drawn. Where a token
 may be complete, what may follow it is legal too, so that a token ends with the first character of the next.
@@ -15,33 +16,29 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
 
+from midigen.formats.abc_fields import parse_metre
 from midigen.formats.abc_music import NORMAL_NOTES, read_length
-from midigen.sampling.abc_headers import MAX_TEXT, VALUES, Legal, Steps, choice, header, word
-from midigen.sampling.abc_places import BETWEEN_ENDINGS, Place, behind_bar, in_ending, octaves, spaces
+from midigen.sampling.abc_headers import MAX_TEXT, Legal, header, quoted, value, word
+from midigen.sampling.abc_names import LETTERS, NOTE_STARTS, letter, names
+from midigen.sampling.abc_places import (
+    BEHIND,
+    BEHIND_MARKS,
+    BETWEEN_ENDINGS,
+    BOWS,
+    DECORATIONS,
+    Place,
+    behind_bar,
+    behind_space,
+    in_ending,
+    octaves,
+    spaces,
+)
 
 END = ""
 """Stands among the legal characters for the end of the tune."""
 LENGTHS = ("", *(str(n) for n in range(2, 17)), "/", "/2", "//", "/4", "3/2", "3/", "3/4", "5/2", "7/2")
-LETTERS = frozenset("ABCDEFGabcdefg")
-NOTE_STARTS = LETTERS | set("^_=")
 BRACKETS = {"(": ")", "[": "]", "{": "}"}
-DECORATIONS = frozenset("~.TuvH")
-BEHIND: dict[str, dict[str, Any]] = {
-    " ": {"last": "space"},
-    "\n": {"last": "line"},
-    "!": {"last": "line"},
-    "\\": {"last": "folded"},
-    ")": {"last": "bound", "is_slurred": False},
-    "-": {"last": "tie", "is_tied": True},
-    "<": {"is_paired": True},
-    ">": {"is_paired": True},
-    "K": {"last": "line", "is_closed": False},
-}
-"""What the place becomes behind a token; grace notes and decorations are marks."""
-MAX_NAMES = 4
-"""Of a chord or of grace notes."""
 
 Token = Generator[Legal, str, tuple[Place, str]]
 """Returns the place behind a token and the character that follows it."""
@@ -61,7 +58,8 @@ class TuneGrammar:
         """Looks for the end; does not change within a token."""
         self._lengths = {text: read_length(text) for text in LENGTHS if self._known.issuperset(text)}
         self._brackets_known = {opens for opens, closes in BRACKETS.items() if self._known.issuperset(opens + closes)}
-        self._bar = Fraction(0)
+        self._bar = self._unit = Fraction(0)
+        self._metre_field = ""
         self._steps = self._tune()
         self.legal = next(self._steps) & self._known
         """Characters that may come next, with ``END`` among them where the tune may end."""
@@ -81,7 +79,9 @@ class TuneGrammar:
     def _tune(self) -> Generator[Legal, str, None]:
         half = self._left / 2
         said = yield from header(self._known, lambda: self._prompted < 0 and self._left < half)
-        self._bar = said.bar
+        self._bar, self._unit = said.bar, said.unit_length
+        # Without L: it is left open whether the unit changes with the metre, and a hornpipe must stay one.
+        self._metre_field = "M" if said.unit and not said.is_hornpipe else ""
         place = Place()
         drawn = yield self._between(place)
         while True:
@@ -91,30 +91,43 @@ class TuneGrammar:
         """Return the characters that may begin a token."""
         self._is_late = self._prompted < 0 and self._left < 0
         left = self._bar - place.position
-        if place.last == "mark" or place.is_paired or place.tuplet:
-            return NOTE_STARTS
-        legal = spaces(place) if place.ending != BETWEEN_ENDINGS or "[" in self._brackets_known else set()
+        if place.last in BEHIND_MARKS or place.is_paired or place.tuplet:
+            more = BOWS if place.is_paired else BEHIND_MARKS.get(place.last, DECORATIONS)
+            if place.last in {"grace", "text"}:
+                more |= self._openings(place)
+            return NOTE_STARTS | (frozenset() if self._is_late else more)
+        legal = (
+            spaces(place, is_late=self._is_late)
+            if place.ending != BETWEEN_ENDINGS or "[" in self._brackets_known
+            else set()
+        )
         if place.is_tied:
             return frozenset(legal | ({place.name[0]} if left else {"|"}))
         if place.is_slurred and (not left or self._is_late):
             return frozenset(")")
         signs = {sign[0] for sign in self._signs(place)}
         if self._is_late and place.position:
-            return frozenset(signs)
+            return frozenset(signs) or NOTE_STARTS | {"z"}
         legal |= signs | self._brackets(place)
         if self._may_sound(place):
             legal |= NOTE_STARTS | {"z", "x"}
-            legal |= DECORATIONS | self._brackets_known
-            legal -= {"("} if place.is_slurred else set()
-            legal |= {"("} if self._tuplets(place) else set()
+            legal |= DECORATIONS | {'"'} | (self._brackets_known - {"("}) | self._openings(place)
         if place.is_slurred:
             legal |= {")"}
         if place.last == "note":
             legal |= {"-"} if left or not place.is_slurred else set()
             legal |= {">", "<"} if left >= place.written else set()
         if place.last == "line" and place.is_closed and not place.ending:
-            legal |= {END} if self._is_late else {END, "K"}
+            legal |= {END} if self._is_late else {END, "K", *self._metre_field}
         return frozenset(legal)
+
+    def _openings(self, place: Place) -> Legal:
+        """Return ``(`` where a slur or a tuplet may begin."""
+        may_begin = self._may_slur(place) or (self._tuplets(place) and not place.tuplet)
+        return frozenset("(" if may_begin and not place.is_paired else "")
+
+    def _may_slur(self, place: Place) -> bool:
+        return "(" in self._brackets_known and not (place.is_slurred or place.tuplet)
 
     def _may_sound(self, place: Place) -> bool:
         is_over = self._is_late and place.is_closed
@@ -144,9 +157,10 @@ class TuneGrammar:
             is_free = place.last in {"line", "space"} and not (place.is_open or place.ending)
             return ["|:"] if is_free and not self._is_late else []
         plain = ["|"] if place.position == self._bar or place.at_edge else []
+        # abc2midi lets the chords of a short bar outlast the tune, which is an error.
         if place.is_slurred:
             return []
-        if place.is_tied:
+        if place.is_tied or (place.has_chords and place.position < self._bar):
             return plain
         if self._is_late:
             return [":|"] if place.is_open or place.ending == 1 else ["|]", "||"]
@@ -173,11 +187,17 @@ class TuneGrammar:
         """Yield the ways through what is complete by itself."""
         if drawn in "!\\":
             yield from word("\n")
-        elif drawn == "K":
+        elif drawn == " ":
+            return behind_space(place)
+        elif drawn in "KM":
             yield from word(":")
-            yield from choice(VALUES["K"], self._known)
+            said = yield from value(drawn, self._known)
+            self._bar = parse_metre(said).bar / self._unit if drawn == "M" else self._bar
+        elif drawn == '"':
+            text = yield from quoted(self._known)
+            return replace(place, last="text", has_chords=place.has_chords or text[0] in LETTERS)
         elif drawn == "{":
-            yield from self._names("}", 1)
+            yield from names("}")
         if drawn in "12":
             return in_ending(place, int(drawn))
         return replace(place, **BEHIND.get(drawn, {"last": "mark"}))
@@ -199,12 +219,12 @@ class TuneGrammar:
         if place.is_tied:
             yield from word(place.name[1:])
             return (yield from self._longest(self._sounds(place, place.name, "bound")))
-        letter = yield from self._letter(drawn)
-        kind = "bound" if place.is_paired or place.last == "mark" else "note"
+        name = yield from letter(drawn)
+        kind = "bound" if place.is_paired or place.last in {"mark", "grace"} else "note"
         texts = {
             marks + text: behind
-            for marks in octaves(letter)
-            for text, behind in self._sounds(place, letter + marks, kind).items()
+            for marks in octaves(name)
+            for text, behind in self._sounds(place, name + marks, kind).items()
         }
         return (yield from self._longest(texts))
 
@@ -232,42 +252,22 @@ class TuneGrammar:
             if (length == place.written if is_bound else length <= room)
         }
 
-    def _letter(self, drawn: str, but: Legal = frozenset()) -> Steps:
-        """Yield the ways through an accidental to its letter, which is returned."""
-        sign = ""
-        while drawn not in LETTERS:
-            sign += drawn
-            drawn = yield LETTERS - but | ({drawn} if sign in {"^", "_"} else frozenset())
-        return drawn
-
-    def _names(self, end: str, least: int) -> Generator[Legal, str, None]:
-        """Yield the ways through notes without lengths, all of different letters, and ``end``."""
-        used, octave = frozenset[str](), frozenset[str]()
-        while True:
-            more = NOTE_STARTS - used if len(used) < MAX_NAMES else frozenset[str]()
-            drawn = yield more | octave | (frozenset(end) if len(used) >= least else frozenset())
-            if drawn == end:
-                return
-            if drawn in octave:
-                octave = frozenset()
-                continue
-            letter = yield from self._letter(drawn, used)
-            used, octave = used | {letter}, frozenset(octaves(letter)[1])
-
     def _tuplets(self, place: Place) -> Legal:
         """Return the tuplets for which there is room."""
         least, room = min(self._lengths.values()), self._bar - place.position
         return frozenset(str(notes) for notes, time in NORMAL_NOTES.items() if time * least <= room) & self._known
 
     def _tuplet_or_slur(self, place: Place) -> Token:
-        may_slur = "(" in self._brackets_known and not place.is_slurred
-        drawn = yield self._tuplets(place) | (NOTE_STARTS if may_slur else frozenset())
-        if drawn in NOTE_STARTS:
-            return (yield from self._note(replace(place, is_slurred=True), drawn))
+        may_slur = self._may_slur(place)
+        tuplets = self._tuplets(place)
+        in_slur = NOTE_STARTS | (set() if place.last == "grace" else DECORATIONS) | ({"("} if tuplets else set())
+        drawn = yield tuplets | (in_slur if may_slur else frozenset())
+        if drawn not in tuplets:
+            return (yield from self._token(replace(place, is_slurred=True, last="slur"), drawn))
         notes = int(drawn)
         factor = Fraction(NORMAL_NOTES[notes], notes)
         place = replace(place, tuplet=notes, factor=factor, written=Fraction(0))
-        return place, (yield NOTE_STARTS)
+        return place, (yield NOTE_STARTS | DECORATIONS)
 
     def _chord_or_ending(self, place: Place) -> Token:
         number = self._next_ending(place)
@@ -276,6 +276,6 @@ class TuneGrammar:
         if drawn == number:
             place = in_ending(place, int(drawn))
             return place, (yield self._between(place))
-        yield from self._letter(drawn)
-        yield from self._names("]", 1)
+        yield from letter(drawn)
+        yield from names("]")
         return (yield from self._longest(self._sounds(place, "", "bound")))

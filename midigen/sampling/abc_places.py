@@ -4,8 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 BETWEEN_ENDINGS = 12
+BEFORE_MUSIC = frozenset({"line", "folded", "indent"})
+
+DECORATIONS, BOWS = frozenset("~.TuvH"), frozenset("uv")
+BEHIND_MARKS = {"mark": DECORATIONS - BOWS, "bow": DECORATIONS, "grace": frozenset[str](), "text": DECORATIONS | {'"'}}
+"""Decorations behind what belongs to the note that follows."""
+BEHIND: dict[str, dict[str, Any]] = {
+    "\n": {"last": "line"},
+    "!": {"last": "line"},
+    "\\": {"last": "folded"},
+    ")": {"last": "bound", "is_slurred": False},
+    "-": {"last": "tie", "is_tied": True},
+    "<": {"is_paired": True},
+    ">": {"is_paired": True},
+    "K": {"last": "line", "is_closed": False},
+    "M": {"last": "line", "is_closed": False},
+    "{": {"last": "grace"},
+    **{bow: {"last": "bow"} for bow in BOWS},
+}
+"""What the place becomes behind a token; decorations but for bows are marks, which may be played as several notes."""
 
 
 @dataclass(frozen=True)
@@ -16,8 +36,8 @@ class Place:
     at_edge: bool = True
     """The bar may be short: a section begins with it."""
     last: str = "line"
-    """The kind of the last token: line, folded (a line that goes on), space, bar, number, note,
-    bound (a note with others), rest, mark or tie."""
+    """The kind of the last token: line, folded (a line that goes on), indent (a space that begins a line), space,
+    bar, number, text, note, bound (a note with others), rest, mark or tie."""
     written: Fraction = Fraction(0)
     """Length of the last note."""
     name: str = ""
@@ -29,6 +49,8 @@ class Place:
     """Notes of a tuplet that are to come, each ``factor`` as long as written."""
     factor: Fraction = Fraction(1)
     is_slurred: bool = False
+    has_chords: bool = False
+    """The tune has chord symbols."""
     is_open: bool = False
     """A sign has opened a repeat."""
     has_signs: bool = False
@@ -39,13 +61,17 @@ class Place:
     """A double bar or a closed repeat has just been written, so that the tune may end."""
 
 
-def spaces(place: Place) -> set[str]:
-    """Return what may divide the token before from the next one."""
-    if place.last in {"line", "folded"}:
-        return set()
-    if place.last == "space":
-        return {"\n"}
-    return {" ", "\n"} | ({"!"} if place.last == "bar" else set()) | (set() if place.is_closed else {"\\"})
+def spaces(place: Place, *, is_late: bool) -> set[str]:
+    """Return what may divide the token before from the next one; no line may be empty."""
+    if place.last in BEFORE_MUSIC:
+        return set() if is_late else {" "}
+    more = {" ", "\n"} | ({"!"} if place.last == "bar" else set()) | (set() if place.is_closed else {"\\"})
+    return {"\n"} if is_late and place.last == "space" else more
+
+
+def behind_space(place: Place) -> Place:
+    """Return the place behind a space."""
+    return replace(place, last="indent" if place.last in BEFORE_MUSIC else "space")
 
 
 def octaves(letter: str) -> tuple[str, str, str]:

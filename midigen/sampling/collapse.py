@@ -14,14 +14,14 @@ LOOP_NOTES, LONGEST_LOOP = 32, 4
 def collapse(score: Score, *, durations_are_drawn: bool = True) -> list[str]:
     """Return one sentence for each sign, with what to change; none for music that goes on."""
     if not len(score):
-        return ["It is silent: raise the temperature or train longer."]
+        return ["It is silent: raise --temperature or train longer."]
     if len(score) < ENOUGH_NOTES:
         return []
     signs = []
     if len(np.unique(score.pitch)) == 1:
-        signs.append("It is one pitch, over and over: raise the temperature or train longer.")
+        signs.append("It is one pitch, over and over: raise --temperature, give --repeat-guard 4 or train longer.")
     elif _loops(score):
-        signs.append("It ends in a loop of a few notes: raise the temperature or --top-k.")
+        signs.append("It ends in a loop of a few notes: give --repeat-guard 16, or raise --temperature or --top-k.")
     if durations_are_drawn and len(np.unique(score.duration)) == 1:
         signs.append("All notes have one duration: raise the temperature (for example duration=1.2) or train longer.")
     return signs

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from midigen.errors import SamplingError
+from midigen.representations.abc_characters import UNKNOWN
 from midigen.sampling.abc_grammar import END, TuneGrammar
+from midigen.sampling.abc_headers import MAX_TEXT
 from midigen.scores.score import Ints
 
 
@@ -47,15 +49,25 @@ class TuneConstraint:
             given: ids with which all of them begin, (T, 1).
 
         Raises:
-            SamplingError: a valid tune cannot begin like that.
+            SamplingError: a valid tune cannot begin like that; the sentence says which sign is in the way.
         """
         self.characters = characters
         self.cut = Cut()
         self._masks: dict[frozenset[str], Tensor] = {}
         self._grammars = [TuneGrammar(characters, most, len(given)) for most in longest]
-        for row in given[:, 0].tolist():
-            for lane in range(len(longest)):
-                self.advance(lane, row)
+        self._begin("".join(characters[row] for row in given[:, 0].tolist()))
+
+    def _begin(self, text: str) -> None:
+        for place, character in enumerate(text):
+            if character not in self._grammars[0].legal:
+                line, column = text.count("\n", 0, place) + 1, place - text.rfind("\n", 0, place)
+                sign = "a sign that the model does not know" if character == UNKNOWN else repr(character)
+                raise SamplingError(
+                    f"The prompt cannot begin a valid tune: {sign} stands in line {line}, column {column}; "
+                    "leave it out, or use --no-constrain."
+                )
+            for grammar in self._grammars:
+                grammar.advance(character)
 
     def apply(self, logits: Tensor, ending: Tensor, lanes: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Return logits (B, V) and log-odds of the end (B,), of which only what is legal is left for some lanes.
@@ -69,7 +81,10 @@ class TuneConstraint:
         for lane in lanes:
             legal = self._grammars[lane].legal
             if not legal:
-                raise SamplingError("The model knows too few characters for valid tunes: use --no-constrain.")
+                raise SamplingError(
+                    "The model learned from tunes without the characters that a valid tune needs here: train it on "
+                    "complete tunes, or use --no-constrain."
+                )
             mask = self._mask(legal)
             kept, end = float(shares[lane][mask].sum()), float(ends[lane]) if END in legal else 0.0
             total = kept * (1 - float(ends[lane])) + end
@@ -89,12 +104,16 @@ class TuneConstraint:
         return self._masks[legal]
 
     def advance(self, lane: int, index: int) -> None:
-        """Go on behind a character that was drawn.
+        """Go on behind a legal character that was drawn."""
+        self._grammars[lane].advance(self.characters[index])
+
+    def require_ends(self) -> None:
+        """Check that every tune may end where it does.
 
         Raises:
-            SamplingError: it is not legal.
+            SamplingError: one cannot, for it had too few characters.
         """
-        try:
-            self._grammars[lane].advance(self.characters[index])
-        except ValueError as error:
-            raise SamplingError(f"No valid tune begins like that ({error}): use --no-constrain.") from error
+        if not all(END in grammar.legal for grammar in self._grammars):
+            raise SamplingError(
+                f"No valid tune ends within so few characters: give --length {MAX_TEXT} or more, or --no-constrain."
+            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -16,13 +16,18 @@ from midigen.formats.abc_notation import PlayedTune
 from midigen.models.sequence_model import end_and_rest
 from midigen.representations.abc_characters import AbcCharacters
 from midigen.representations.representation import Representation
+from midigen.representations.voice_grid import VoiceGrid
+from midigen.sampling.closing import SPARE_ROWS
 from midigen.sampling.collapse import collapse
 from midigen.sampling.constraints import Cut, TuneConstraint
 from midigen.sampling.draw import DrawSettings, draw
 from midigen.sampling.expression import shape_velocities
+from midigen.sampling.finishing import with_metre, with_program, with_tempo, without_prompt
+from midigen.sampling.guides import Guides
+from midigen.sampling.lane import Lane
+from midigen.sampling.steering import Bent, Steering, in_key, make_steerer, set_plan
 from midigen.sampling.stepper import AnyStepper, make_stepper
-from midigen.scores.score import Ints, Score, Tempo
-from midigen.scores.time import bar_starts
+from midigen.scores.score import Ints, Score
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class Request:
     """The beginning of a tune in ABC characters, to go on from."""
     constrain: bool | None = None
     """Keep tunes in ABC characters valid while they are drawn; None for yes where the model draws such."""
+    steering: Steering = field(default_factory=Steering)
     first: int = 0
     """Number of the first piece: each has random numbers of its own."""
 
@@ -88,6 +94,8 @@ class Generated:
     seconds: float
     cut: Cut | None = None
     """What the constraint changed, if there was one."""
+    bent: Bent | None = None
+    """What the steering changed, if there was any."""
 
 
 def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, int], None] | None = None) -> Generated:
@@ -103,26 +111,50 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
     if unknown := request.settings.temperatures.keys() - set(names):
         wrong = ", ".join(sorted(unknown))
         raise UsageError(f"The model draws no column {wrong}; its columns are: {', '.join(names)}.")
+    steering = request.steering
+    steerer = None
+    if steering.wishes:
+        steerer = make_steerer(representation, checkpoint.model, steering, request.length, request.bars)
+    representation = set_plan(representation, steering)
     given, given_plan = _opening(representation, request)
     started = time.perf_counter()
     numbers = range(request.first, request.first + request.count)
-    lanes = [_Lane(representation, request, number, given, given_plan) for number in numbers]
+    lanes = [_lane(representation, request, number, given, given_plan) for number in numbers]
     constraint = _constraint(representation, request, lanes)
-    _draw_rows(make_stepper(checkpoint.model), representation, request, lanes, constraint, progress or no_progress)
+    guides = Guides(request.settings, constraint, steerer)
+    _draw_rows(make_stepper(checkpoint.model), representation, request, lanes, guides, progress or no_progress)
+    if constraint is not None:
+        constraint.require_ends()
     seconds = time.perf_counter() - started
-    scores = []
-    for lane in lanes:
-        score = representation.decode(lane.rows, lane.plan[: len(lane.rows) + 1])
-        if "velocity" not in names:
-            score = shape_velocities(score)
-        if request.prompt is not None and not request.prompt.is_in_output:
-            score = _without_prompt(representation, lane, score)
-        scores.append(_finish(score, request, representation))
+    scores = [_finished(representation, lane, request) for lane in lanes]
     # Chord tokens have an offset in place of durations.
     are_drawn = "offset" not in representation.options
     warnings = tuple(tuple(_oddities(score, are_drawn=are_drawn)) for score in scores)
-    tokens = sum(len(lane.rows) - len(given) for lane in lanes)
-    return Generated(tuple(scores), warnings, tokens, seconds, constraint.cut if constraint else None)
+    tokens = sum(lane.count - lane.given for lane in lanes)
+    return Generated(
+        tuple(scores),
+        warnings,
+        tokens,
+        seconds,
+        constraint.cut if constraint else None,
+        steerer.bent if steerer else None,
+    )
+
+
+def _finished(representation: Representation, lane: Lane, request: Request) -> Score:
+    """Decode a piece; the prompt's tempo goes on where the representation does not count seconds."""
+    score = representation.decode(lane.rows, lane.plan[: len(lane.rows) + 1])
+    if not representation.velocities:
+        score = shape_velocities(score)
+    if request.prompt is not None and not request.prompt.is_in_output:
+        score = without_prompt(representation, lane, score)
+    bpm = request.bpm
+    if bpm is None and request.prompt is not None and representation.options.get("clock") != "seconds":
+        bpm = request.prompt.score.tempos[0].bpm if request.prompt.score.tempos else None
+    score = score if bpm is None else with_tempo(score, bpm)
+    if request.steering.metre is not None:
+        score = with_metre(score, request.steering.metre)
+    return score if request.program is None else with_program(score, request.program)
 
 
 def _oddities(score: Score, *, are_drawn: bool) -> list[str]:
@@ -131,7 +163,7 @@ def _oddities(score: Score, *, are_drawn: bool) -> list[str]:
     return collapse(score, durations_are_drawn=are_drawn)
 
 
-def _constraint(representation: Representation, request: Request, lanes: list[_Lane]) -> TuneConstraint | None:
+def _constraint(representation: Representation, request: Request, lanes: list[Lane]) -> TuneConstraint | None:
     is_abc = isinstance(representation, AbcCharacters)
     if request.constrain and not is_abc:
         raise UsageError(f"--constrain is for models of ABC characters; this one is for {representation.name}.")
@@ -141,26 +173,16 @@ def _constraint(representation: Representation, request: Request, lanes: list[_L
     return TuneConstraint(representation.characters, longest, lanes[0].rows)
 
 
-class _Lane:
-    """One piece in the making."""
-
-    def __init__(
-        self, representation: Representation, request: Request, index: int, given: Ints, given_plan: Ints | None
-    ) -> None:
-        # Each piece has random numbers of its own, so that the third of ten is the third of three.
-        self.rng = np.random.default_rng([request.seed, index])
-        self.plan = representation.make_plan(request.bars, request.length, self.rng, given_plan)
-        self.given = self.count = len(given)
-        self.table = np.concatenate([given, np.zeros((len(self.plan) - 1 - self.given, given.shape[1]), np.int64)])
-        self.last_bar: int | None = None
-        if request.bars is not None:
-            self.last_bar = request.bars + representation.bars_begun(given, self.plan)
-        self.ended = False
-
-    @property
-    def rows(self) -> Ints:
-        """The rows so far, (T, K)."""
-        return self.table[: self.count]
+def _lane(representation: Representation, request: Request, index: int, given: Ints, given_plan: Ints | None) -> Lane:
+    """Return a piece that begins with the rows given."""
+    # Each piece has random numbers of its own, so that the third of ten is the third of three.
+    rng = np.random.default_rng([request.seed, index])
+    length = request.length
+    if length is not None and request.steering.end and not isinstance(representation, VoiceGrid):
+        length += SPARE_ROWS
+    plan = representation.make_plan(request.bars, length, rng, given_plan)
+    last_bar = None if request.bars is None else request.bars + representation.bars_begun(given, plan)
+    return Lane(rng, plan, given, last_bar)
 
 
 def _opening(representation: Representation, request: Request) -> tuple[Ints, Ints | None]:
@@ -172,7 +194,7 @@ def _opening(representation: Representation, request: Request) -> tuple[Ints, In
         return representation.encode_text(request.prompt_text)
     if prompt is None:
         return np.zeros((0, len(representation.fields)), np.int64), None
-    rows, plan = representation.encode(prompt.score)
+    rows, plan = representation.encode(in_key(prompt.score, request.steering.tonality))
     stop = len(rows) if prompt.rows is None else prompt.skip + prompt.rows
     if prompt.skip < 0 or stop <= prompt.skip or prompt.skip >= len(rows):
         raise SamplingError(
@@ -186,12 +208,12 @@ def _draw_rows(
     stepper: AnyStepper,
     representation: Representation,
     request: Request,
-    lanes: list[_Lane],
-    constraint: TuneConstraint | None,
+    lanes: list[Lane],
+    guides: Guides,
     progress: Callable[[int, int], None],
 ) -> None:
     """Fill the lanes with rows, all of them step by step together, until each has come to its end."""
-    may_end = (request.length is None and request.bars is None) or constraint is not None
+    may_end = (request.length is None and request.bars is None) or guides.constraint is not None
     plans = _side_by_side([lane.plan for lane in lanes])
     before = np.tile([column.size for column in representation.fields], (len(lanes), 1))
     context = representation.first_context(plans[:, 0])
@@ -201,15 +223,12 @@ def _draw_rows(
         if step < lanes[0].given:
             before = np.stack([lane.table[step] for lane in lanes])
         else:
-            before, ends = _draw_row(stepper, representation, request.settings, lanes, hidden, context, constraint)
+            before, ends = _draw_row(stepper, representation, lanes, hidden, context, guides)
             for index, lane in enumerate(lanes):
                 lane.ended |= step >= len(lane.plan) - 1 or bool(may_end and ends[index] and step > lane.given)
                 if not lane.ended:
-                    lane.table[lane.count] = before[index]
-                    lane.count += 1
-                    if constraint is not None:
-                        constraint.advance(index, int(before[index, 0]))
-                    _stop_behind_last_bar(representation, lane)
+                    lane.add(before[index], representation)
+                    guides.advance(index, lane)
             if all(lane.ended for lane in lanes):
                 break
         context = representation.next_context(context, before, plans[:, step + 1])
@@ -219,14 +238,13 @@ def _draw_rows(
 def _draw_row(
     stepper: AnyStepper,
     representation: Representation,
-    settings: DrawSettings,
-    lanes: list[_Lane],
+    lanes: list[Lane],
     hidden: torch.Tensor,
     context: Ints,
-    constraint: TuneConstraint | None,
+    guides: Guides,
 ) -> tuple[Ints, Ints]:
     """Return the next row of every lane, (B, K), and whether the piece ends before it, (B,)."""
-    columns = len(representation.fields)
+    settings, columns = guides.settings, len(representation.fields)
     uniforms = torch.from_numpy(np.array([lane.rng.random(columns + 1) for lane in lanes]))
     known = torch.from_numpy(context)
     drawn = torch.zeros((len(lanes), 0), dtype=torch.int64)
@@ -235,11 +253,13 @@ def _draw_row(
         logits = stepper.logits(column, hidden, known, drawn)
         if column == 0:
             ending, logits = end_and_rest(logits)
-            if constraint is not None:
+            if guides.constraint is not None:
                 going_on = [index for index, lane in enumerate(lanes) if not lane.ended]
-                logits, ending = constraint.apply(logits, ending, going_on)
+                logits, ending = guides.constraint.apply(logits, ending, going_on)
+            ending = guides.hold_back(lanes, ending, logits)
             is_argmax = settings.of(described.name) == 0
             ends = ending > 0 if is_argmax else uniforms[:, -1] < ending.double().sigmoid()
+        logits = guides.bend(lanes, column, logits, context, drawn)
         ids = draw(logits, uniforms[:, column], settings.of(described.name), settings)
         drawn = torch.cat([drawn, ids[:, None]], dim=1)
     return drawn.numpy(), ends.numpy()
@@ -249,50 +269,3 @@ def _side_by_side(plans: list[Ints]) -> Ints:
     """Return plans of different lengths as one array (B, T, P), the shorter ones going on with their last row."""
     longest = max(len(plan) for plan in plans)
     return np.stack([np.pad(plan, ((0, longest - len(plan)), (0, 0)), mode="edge") for plan in plans])
-
-
-def _stop_behind_last_bar(representation: Representation, lane: _Lane) -> None:
-    """Take the last row back and end the piece if the row begins behind the bars that were asked for."""
-    if lane.last_bar is not None and representation.bars_begun(lane.rows, lane.plan) > lane.last_bar:
-        lane.count -= 1
-        lane.ended = True
-
-
-def _without_prompt(representation: Representation, lane: _Lane, score: Score) -> Score:
-    """Leave out the notes of the rows that were given; begin with the bar in which the first new row lies."""
-    rows = lane.rows
-    given = representation.decode(rows[: lane.given], lane.plan[: lane.given + 1])
-    # The first new note may begin with the last one given, as a chord: the tick alone does not tell them apart.
-    prompted = {(onset, pitch) for onset, _, pitch, *_ in given.notes.tolist()}
-    is_new = np.array([(onset, pitch) not in prompted for onset, _, pitch, *_ in score.notes.tolist()], bool)
-    begins = int(representation.onset_ticks(np.append(rows, rows[-1:], axis=0))[lane.given])
-    return _from_tick(score.where(is_new), begins)
-
-
-def _finish(score: Score, request: Request, representation: Representation) -> Score:
-    """Set tempo and instrument; the prompt's tempo goes on where the representation does not count seconds."""
-    bpm = request.bpm
-    if bpm is None and request.prompt is not None and representation.options.get("clock") != "seconds":
-        bpm = request.prompt.score.tempos[0].bpm if request.prompt.score.tempos else None
-    if bpm is not None:
-        score = replace(score, tempos=(Tempo.from_bpm(0, bpm),))
-    if request.program is not None:
-        parts = tuple(part if part.is_drum else replace(part, program=request.program) for part in score.parts)
-        score = replace(score, parts=parts)
-    return score
-
-
-def _from_tick(score: Score, tick: int) -> Score:
-    """Return the notes from a tick on, moved so that the bar it lies in is the first."""
-    kept = score.where(score.onset >= tick)
-    starts = bar_starts(score, max(score.end, tick + 1))
-    shift = int(starts[np.searchsorted(starts, tick, side="right") - 1])
-    metres = [metre for metre in score.metres if metre.tick <= shift][-1:]
-    later = [metre for metre in score.metres if metre.tick > shift]
-    return replace(
-        kept,
-        onset=kept.onset - shift,
-        metres=(*(replace(m, tick=0) for m in metres), *(replace(m, tick=m.tick - shift) for m in later)),
-        pickup=score.pickup if shift == 0 else 0,
-        fermatas=tuple(fermata - shift for fermata in score.fermatas if fermata >= tick),
-    )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 
-from midigen.checkpoints.run import Checkpoint, read_trainer
-from midigen.datasets.build import load_dataset
+from midigen.checkpoints.run import Checkpoint, training_dataset
+from midigen.datasets.build import Dataset
 from midigen.sampling.generate import Prompt
 
 
@@ -19,17 +19,22 @@ def held_out_opening(checkpoint: Checkpoint, seed: int) -> Prompt | None:
     window: int | None = checkpoint.model.window
     if window is None:
         return None
-    dataset = load_dataset(Path(str(read_trainer(checkpoint.folder).get("dataset"))))
-    if dataset is None or dataset.corpus_hash != checkpoint.config["corpus_hash"]:
+    dataset = training_dataset(checkpoint)
+    if dataset is None:
         return None
     # Dealt out by windows, the validation pieces were trained on, too.
     splits = ("test",) if checkpoint.config["training"]["split"] == "window" else ("valid", "test")
-    held_out = [dataset.piece(index) for split in splits for index in dataset.indices(split)]
-    long_enough = [(rows, plan) for rows, plan in held_out if len(rows) > window]
+    return random_opening(dataset, splits, window, seed)
+
+
+def random_opening(dataset: Dataset, splits: Sequence[str], window: int, seed: int) -> Prompt | None:
+    """Return a window of rows from a random place in the pieces of some splits; None if all of them are shorter."""
+    pieces = [dataset.piece(index) for split in splits for index in dataset.indices(split)]
+    long_enough = [(rows, plan) for rows, plan in pieces if len(rows) > window]
     if not long_enough:
         return None
     rng = np.random.default_rng(seed)
     rows, plan = long_enough[rng.integers(len(long_enough))]
     start = int(rng.integers(len(rows) - window))
-    representation = checkpoint.representation
+    representation = dataset.representation
     return Prompt(representation.decode(*representation.excerpt(rows, plan, start, start + window)))

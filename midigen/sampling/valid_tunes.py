@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 from midigen.checkpoints.run import Checkpoint
 from midigen.errors import SamplingError, UsageError
@@ -12,6 +12,7 @@ from midigen.formats.abc_notation import PlayedTune, Tune
 from midigen.representations.abc_characters import AbcCharacters
 from midigen.sampling.constraints import Cut
 from midigen.sampling.generate import Generated, Request, generate
+from midigen.sampling.steering import Bent
 
 MOST_DRAWS = 20
 """For each tune that is asked for."""
@@ -53,10 +54,13 @@ def generate_valid(
 def _together(batches: list[Generated]) -> Generated:
     cuts = [batch.cut for batch in batches if batch.cut is not None]
     cut = Cut(*(sum(values) for values in zip(*((c.draws, c.mass, c.likeliest) for c in cuts), strict=True)))
+    bents = [batch.bent for batch in batches if batch.bent is not None]
+    bent = Bent(*(sum(values) for values in zip(*map(astuple, bents), strict=True)))
     return Generated(
         tuple(score for batch in batches for score in batch.scores),
         tuple(warnings for batch in batches for warnings in batch.warnings),
         sum(batch.tokens for batch in batches),
         sum(batch.seconds for batch in batches),
         cut if cuts else None,
+        bent if bents else None,
     )

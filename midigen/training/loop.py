@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +30,7 @@ from midigen.datasets.batches import Batch, batches
 from midigen.errors import TrainingError
 from midigen.evaluation.likelihood import accuracy, nll_per_note, total_loss
 from midigen.training.job import Job
+from midigen.training.samples import take_sample
 from midigen.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ class Reporter(Protocol):
 
     def batch(self, budget_used: float, loss: float, tokens_per_second: float) -> None:
         """A batch is done; the loss is the mean of the epoch so far, in nats a note."""
+
+    def sample(self, figures: dict[str, float]) -> None:
+        """A sample of the epoch that is just done was taken, with these figures; ``epoch`` is called next."""
 
     def epoch(self, metrics: dict[str, float]) -> None:
         """An epoch is done."""
@@ -69,6 +73,8 @@ class Outcome(NamedTuple):
     parameters: int
     seconds: float
     stopped_because: str
+    samples: Sequence[dict[str, float]] = ()
+    """The figures of each sample, see ``midigen.training.samples``."""
 
 
 def train(job: Job, hardware: Hardware, reporter: Reporter) -> Outcome:
@@ -106,8 +112,8 @@ def train(job: Job, hardware: Hardware, reporter: Reporter) -> Outcome:
         raise TrainingError(f"One of the processes failed: {last_line}", job.folder) from error
     if hardware.devices > 1:
         # What a process returns must fit into a pipe, and a long history does not.
-        saved = read_trainer(find_checkpoint(job.name, job.folder.parent, "last"))
-        outcome = outcome._replace(history=saved["progress"]["history"])
+        saved = read_trainer(find_checkpoint(job.name, job.folder.parent, "last"))["progress"]
+        outcome = outcome._replace(history=saved["history"], samples=saved["samples"])
     return outcome
 
 
@@ -130,6 +136,8 @@ def _fit(fabric: Fabric, job: Job, reporter: Reporter) -> Outcome:
             if not _epoch(trainer, reporter, requests):
                 trainer.save(is_best=progress.best_loss is None)
                 break
+            if fabric.is_global_zero and (sample := take_sample(trainer)):
+                reporter.sample(sample)
             trainer.save(is_best=progress.best_epoch == progress.epoch)
             if fabric.is_global_zero:
                 reporter.epoch(progress.history[-1])
@@ -145,8 +153,8 @@ def _fit(fabric: Fabric, job: Job, reporter: Reporter) -> Outcome:
     # A request may also have come while the last epoch was validated and saved.
     because = requests[0] if requests else because
     parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
-    history = progress.history if fabric.world_size == 1 else []
-    return Outcome(history, progress.best_epoch, parameters, progress.seconds, because)
+    history, samples = (progress.history, progress.samples) if fabric.world_size == 1 else ([], [])
+    return Outcome(history, progress.best_epoch, parameters, progress.seconds, because, samples)
 
 
 def _epoch(trainer: Trainer, reporter: Reporter, requests: list[str]) -> bool:

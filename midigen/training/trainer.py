@@ -49,6 +49,10 @@ class Progress:
     """One mapping of metrics an epoch."""
     sums: list[float] = field(default_factory=list)
     """Of the epoch under way: nats, correct ids, rows, seconds."""
+    samples: list[dict[str, float]] = field(default_factory=list)
+    """The figures of each sample, see ``midigen.training.samples``."""
+    sample_seconds: float = 0.0
+    """Time spent on them, which is not among the seconds."""
 
 
 class Trainer:

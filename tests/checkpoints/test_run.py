@@ -191,13 +191,13 @@ def test_without_a_name_the_newest_run_is_found(folder: Path, snapshot: Snapshot
     assert find_checkpoint(None, checkpoints).parent.name == "a newer one"
 
 
-def test_where_nothing_is_trained_the_error_says_how_to_train(tmp_path: Path) -> None:
+def test_where_there_is_nothing_to_go_on_with_the_error_says_how_to_train(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"no trained model in .* midigen train"):
-        find_checkpoint(None, tmp_path / "checkpoints")
+        find_checkpoint(None, tmp_path / "checkpoints", "last")
 
 
 def test_an_unknown_name_is_answered_with_those_there_are(folder: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"no model at .*other; trained here: run\."):
+    with pytest.raises(CheckpointError, match=r"no model at .*other; trained here: run; with midigen come: "):
         find_checkpoint("other", folder.parents[1])
 
 

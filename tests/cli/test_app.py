@@ -18,7 +18,10 @@ from midigen import __version__
 from midigen.cli.app import Commands, app
 from midigen.errors import MidigenError, SourceError, UsageError
 
-COMMANDS = ("fetch", "info", "parse", "train", "presets", "generate", "evaluate", "render", "play", "check", "lab")
+COMMANDS = (
+    *("fetch", "info", "parse", "train", "presets", "models", "generate", "harmonize", "inpaint", "evaluate"),
+    *("render", "play", "check", "lab"),
+)
 MIDIGEN = [sys.executable, "-m", "midigen"]
 
 runner = CliRunner()

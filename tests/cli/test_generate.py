@@ -196,7 +196,6 @@ def test_wrong_options_are_refused_with_exit_code_2(arguments: list[str], words:
     ("arguments", "words"),
     [
         (["other"], "There is no model at"),
-        (["--checkpoints", "nowhere"], "no trained model in nowhere yet; train one: midigen train"),
         (["--prompt", "missing.mid"], "missing.mid"),
         (["--prompt", "text.mid"], "text.mid"),
         (["--prompt", "short.mid", "--prompt-skip", "9"], "The prompt has 3 rows"),
@@ -212,7 +211,7 @@ def test_what_fails_is_said_in_a_sentence_with_exit_code_1(arguments: list[str],
 
 
 def test_an_error_is_json_too() -> None:
-    result = generate("--checkpoints", "nowhere", "--json")
+    result = generate("nowhere", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout).keys() == {"error", "file"}
 
@@ -237,7 +236,10 @@ def test_the_best_of_many_are_kept_by_the_style_of_the_corpus(tmp_path: Path) ->
 
 def test_what_cannot_be_ranked_is_refused_before_anything_is_composed(tmp_path: Path) -> None:
     trained = tiny.trained(tmp_path, tiny.melodies(tmp_path / "data"))
-    for arguments, words in ((["--keep", "2"], "between 1 and --count 1"), (["--keep", "1"], "does not know 'tiny'")):
+    for arguments, words in (
+        (["--keep", "2"], "between 1 and --count 1"),
+        (["--keep", "1", "--rank", "style"], "does not know 'tiny'"),
+    ):
         refused = CliRunner().invoke(app, ["generate", str(trained.folder), *arguments])
         assert refused.exit_code == 2
         assert words in " ".join(refused.stderr.split())
@@ -269,3 +271,38 @@ def test_a_tune_is_written_as_text_too(tmp_path: Path) -> None:
     assert Path(file["abc"]).read_text().startswith("X:1")
     assert read_midi(Path(file["midi"])).pitch.tolist() == read_tune(read_tunes(Path(file["abc"]))[0]).pitch.tolist()
     assert document["valid"] == 1
+
+
+def test_steering_reaches_the_file_and_is_counted() -> None:
+    steered = ("--key", "D", "--scale", "pentatonic", "--range", "C4-C6", "--repeat-guard", 8)
+    result = quick("tunes", "--seed", 1, "--out", "a.mid", "--json", *steered)
+    assert "Steering moved " in result.stderr
+    steering = json.loads(result.stdout)["steering"]
+    assert list(steering) == ["draws", "mass_moved", "likeliest_changed", "passed_over"]
+    assert 0 < steering["mass_moved"] < 1
+    score = read_midi(Path("a.mid"))
+    assert {pitch % 12 for pitch in score.pitch.tolist()} <= {2, 4, 6, 9, 11}
+    assert (score.pitch.min() >= 60, score.pitch.max() <= 84) == (True, True)
+
+
+def test_metre_and_close_reach_the_file() -> None:
+    generate("tunes", "--no-wav", "--seed", 1, "--bars", 4, "--meter", "3/4", "--key", "G", "--end", "--out", "a.mid")
+    score = read_midi(Path("a.mid"))
+    assert [metre.bar_ticks for metre in score.metres] == [3 * 480]
+    assert (score.onset[-1], score.pitch[-1] % 12) == (3 * 3 * 480, 7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--key", "H"], "--key takes a key such as G"),
+        (["--chords", "C X"], "--chords takes symbols"),
+        (["--chords-strength", "hard"], "--chords-strength needs --chords"),
+        (["--range", "soprano=C4-C5"], "--range by voice is for four voices on a grid"),
+    ],
+)
+def test_a_wish_that_cannot_be_met_is_said(arguments: list[str], message: str) -> None:
+    result = quick("tunes", *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+    assert not list(Path().glob("*.mid"))

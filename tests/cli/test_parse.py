@@ -76,4 +76,4 @@ def test_a_wrong_option_is_refused_with_exit_code_2(wrong: list[str]) -> None:
 
 
 def test_every_representation_that_is_offered_exists() -> None:
-    assert [find_representation(name).__name__ for name in TOKENS] == ["Notes", "Chords", "VoiceGrid", "AbcCharacters"]
+    assert [find_representation(name).fit([], {}).name for name in TOKENS] == list(TOKENS)

@@ -16,9 +16,10 @@ from typer.testing import CliRunner, Result
 from midigen.checkpoints.run import find_checkpoint, load_checkpoint, read_config
 from midigen.cli.app import app
 from midigen.cli.console import Console
-from midigen.cli.train import _report
+from midigen.cli.reporter import report_outcome
 from midigen.formats.midi import write_midi
 from midigen.training.loop import Outcome
+from midigen.training.yardsticks import measure
 from tests import tiny
 
 TINY = ["--hidden-size", "8", "--layers", "1", "--batch-size", "2"]
@@ -56,7 +57,10 @@ def test_training_leaves_a_run_named_after_the_source(here: Path, songs: Path) -
     run = here / "checkpoints" / "my-songs-old"
     assert {path.name for path in run.iterdir()} >= {"run.json", "metrics.csv", "curves.png"}
     assert "Compose with: midigen generate my-songs-old" in result.stderr
+    assert "Counting alone: unigram " in result.stderr
     assert "epoch 1: loss" in result.stderr
+    assert "  sample: loop rate " in result.stderr
+    assert len(list((run / "samples").glob("*.mid"))) >= 2
     assert result.stdout.startswith("run ")
     assert load_checkpoint(find_checkpoint(None, here / "checkpoints")).config["model"]["hidden_size"] == 8
 
@@ -79,9 +83,17 @@ def test_json_is_one_document_with_the_promised_keys(here: Path, songs: Path) ->
         "tokens_per_second",
         "seconds",
         "stopped_because",
+        "unigram",
+        "ngram",
+        "samples",
+        "corpus",
+        "diagnoses",
     ]
     assert document["epochs"] == 2
     assert document["stopped_because"] == "the budget is used up"
+    assert 0 < document["ngram"] < document["unigram"] + 1
+    assert document["samples"][0].keys() == {"epoch", *document["corpus"]}
+    assert "Only 1 piece is held out" in document["diagnoses"][0]
     assert find_checkpoint(document["checkpoint"], here).is_dir()
 
 
@@ -152,6 +164,13 @@ def test_a_published_network_goes_on_as_it_was_trained(here: Path) -> None:
     result = train(*usual, "--from", "first", "--name", "second")
     assert result.exit_code == 0, result.stderr
     assert read_config(find_checkpoint("second", here / "checkpoints"))["training"]["cut"] == "windows"
+
+
+def test_a_learning_rate_far_too_high_is_named(songs: Path) -> None:
+    settings = ("--epochs", 4, "--learning-rate", 3, "--optimizer", "adam")
+    result = train(songs, *settings, "--json", *TINY)
+    assert "learning rate is too high" in " ".join(json.loads(result.stdout)["diagnoses"]), result.stdout
+    assert "--learning-rate" in result.stderr
 
 
 def test_check_reports_and_trains_nothing(here: Path, songs: Path) -> None:
@@ -231,8 +250,10 @@ def test_a_run_stopped_in_its_first_epoch_is_reported_too(
 ) -> None:
     console = Console()
     console.json = True
+    job = tiny.job(here, tiny.melodies(here))
+    yardsticks = measure(job)
     with pytest.raises(typer.Exit) as stopped:
-        _report(console, tiny.job(here, tiny.melodies(here)), Outcome([], 0, 10, 1.5, because))
+        report_outcome(console, job, Outcome([], 0, 10, 1.5, because), yardsticks)
     assert stopped.value.exit_code == code
     document = json.loads(capsys.readouterr().out)
     assert (document["epochs"], document["train_loss"], document["tokens_per_second"]) == (0, None, None)

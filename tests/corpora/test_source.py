@@ -216,3 +216,21 @@ def test_each_path_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_corpus_has_the_folder_of_its_name() -> None:
     assert source_folder("quartets", Path("corpora")) == Path("corpora/quartets")
+
+
+def test_sources_joined_by_a_plus_are_one(tmp_path: Path) -> None:
+    for name, pitch in (("a", 60), ("b", 62)):
+        write_note(tmp_path / f"{name}.mid", pitch)
+    both = f"{tmp_path / 'a.mid'}+{tmp_path / 'b.mid'}"
+    found = read_source(both, tmp_path)
+    assert [(piece.name, piece.score.pitch.tolist()) for piece in found.pieces] == [
+        ("a.mid/a", [60]),
+        ("b.mid/b", [62]),
+    ]
+    assert found.name == "a.mid+b.mid"
+    assert source_folder(both, tmp_path) == found.path
+    before = fingerprint(both)
+    write_note(tmp_path / "b.mid", 64)
+    assert fingerprint(both) != before
+    with pytest.raises(SourceError, match=r"a\.mid is named twice"):
+        read_source(f"{tmp_path / 'a.mid'}+{tmp_path / 'a.mid'}", tmp_path)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from midigen.errors import SourceError
 from midigen.formats.abc2midi import valid_tunes
 from midigen.formats.abc_fields import parse_key
-from midigen.formats.abc_notation import check_tune, read_tune
+from midigen.formats.abc_notation import Tune, check_tune, read_tune
 from midigen.formats.abc_writing import STEP_TICKS, key_text, write_tune
 from midigen.scores.score import Key, Metre, Part, Score, Tempo
 
@@ -78,3 +78,10 @@ def test_bars_of_the_text_hold_their_metre() -> None:
 def test_a_piece_without_notes_is_refused() -> None:
     with pytest.raises(SourceError, match="without notes"):
         write_tune(Score.from_notes([]))
+
+
+def test_three_thirds_are_a_triplet_and_a_repeat_restates_no_metre() -> None:
+    text = write_tune(score_of([(8 * place, 8, 60 + place, 0) for place in range(3)])).text
+    assert "(3" in text
+    assert "(3:2:1" not in text
+    assert "[M:" not in write_tune(read_tune(Tune("X:1\nM:4/4\nL:1/8\nK:G\nGA|B8|c6:|\nGA|B8|c6:|\n"))).text

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.image import imread
 
 from midigen.errors import RenderingError
-from midigen.rendering.curves import draw_curves
+from midigen.rendering.curves import LEVEL_COLOUR, draw_curves
 from midigen.rendering.piano_roll import PALETTE
 
 HISTORY = [
@@ -48,6 +48,14 @@ def test_validation_may_come_every_second_epoch(tmp_path: Path) -> None:
 def test_one_epoch_is_enough(tmp_path: Path) -> None:
     draw_curves(HISTORY[:1], tmp_path / "new" / "curves.png")
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["curves.png"]
+
+
+def test_levels_are_lines_across_the_loss_only(tmp_path: Path) -> None:
+    draw_curves(HISTORY, tmp_path / "plain.png")
+    draw_curves(HISTORY, tmp_path / "levels.png", levels={"unigram": 2.5, "n-gram": 1.0})
+    plain, levels = (columns_of(tmp_path / f"{name}.png", LEVEL_COLOUR) for name in ("plain", "levels"))
+    assert levels[0] > plain[0] + 300
+    assert levels[1] == plain[1]
 
 
 def test_an_empty_history_is_an_error(tmp_path: Path) -> None:

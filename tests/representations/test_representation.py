@@ -8,7 +8,7 @@ import pytest
 from midigen.errors import RepresentationError, UsageError
 from midigen.representations.representation import find_representation, representation_from_json
 
-NAMES = ["notes", "chords", "grid", "abc"]
+NAMES = ["notes", "chords", "grid", "abc", "miditok:REMI", "miditok:Octuple"]
 
 
 @pytest.mark.parametrize("name", NAMES)

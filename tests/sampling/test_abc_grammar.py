@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from midigen.errors import SamplingError
 from midigen.formats.abc2midi import valid_tunes
 from midigen.formats.abc_notation import Tune
 from midigen.sampling.abc_grammar import END, TuneGrammar
@@ -48,7 +49,13 @@ def test_a_poor_vocabulary_is_enough() -> None:
 
 
 def test_a_tune_comes_to_its_end() -> None:
-    assert max(len(drawn(seed, longest=400).text) for seed in range(30)) < 700
+    for longest in (100, 400):
+        assert max(len(drawn(seed, longest=longest).text) for seed in range(30)) <= longest
+
+
+def test_characters_that_spell_no_metre_are_named_with_what_to_do() -> None:
+    with pytest.raises(SamplingError, match="spell no M: field that is legal: train it on"):
+        behind("X:1\nT:A\nM:", "X:1\nTMKAC".replace("C", ""))
 
 
 @pytest.mark.parametrize(
@@ -59,6 +66,8 @@ def test_a_tune_comes_to_its_end() -> None:
         "|:G8|1 A8:|2 B8|]\n",
         "G8:|!\n|:A4- A4::\nB8:|\n",
         "G8-|\nG8|(A2 [DA]2) ~c2 {gf}e2|]\nK:D Mixolydian\n^c8||\n",
+        '"Am"A2 "4"G6|"^Fine"vG2 (uA2) ((3vABc) d2|]\n',
+        " G8|\\\n G8|]\nM:6/8\nG6|]\n",
         "G3/2A/ B//c//d/2 ^^f2 _E,2 z|]\n",
     ],
 )

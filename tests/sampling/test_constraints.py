@@ -16,6 +16,7 @@ from midigen.representations.abc_characters import AbcCharacters
 from midigen.sampling.constraints import TuneConstraint
 from midigen.sampling.generate import Request, generate
 from midigen.sampling.valid_tunes import generate_valid
+from midigen.scores.score import Score
 from tests import tiny
 
 TEXTS = [f"X:{n}\nT:Tune\nM:4/4\nL:1/8\nK:G\nGA|B2{note}2 d4|(3efg f>e d4:|\n" for n, note in enumerate("cdefga", 1)]
@@ -68,8 +69,6 @@ def test_a_tune_does_not_depend_on_its_neighbours(checkpoint: Checkpoint) -> Non
 def test_a_text_is_gone_on_from(checkpoint: Checkpoint) -> None:
     (tune,) = tunes_of(generate(checkpoint, Request(seed=1, length=300, prompt_text="X:1\nT:d")).scores)
     assert tune.text.startswith("X:1\nT:d")
-    with pytest.raises(SamplingError, match="No valid tune begins like that"):
-        generate(checkpoint, Request(seed=1, prompt_text="K"))
     assert generate(checkpoint, Request(seed=1, length=5, prompt_text="K", constrain=False)).tokens == 5
 
 
@@ -78,6 +77,30 @@ def test_a_text_is_gone_on_from_however_few_characters_are_to_come(checkpoint: C
         (tune,) = tunes_of(generate(checkpoint, Request(seed=1, length=20, prompt_text=text)).scores)
         assert tune.text.startswith(text)
         assert len(tune.text) > len(text)
+
+
+def test_the_sign_that_no_valid_tune_can_begin_with_is_named(checkpoint: Checkpoint) -> None:
+    for text, said in (
+        ("K", "'K' stands in line 1, column 1"),
+        (TEXTS[0][:-3] + "G", "'G' stands in line 6, column 24"),
+        ("X:1\nT:d\u20ac", "a sign that the model does not know stands in line 2, column 4"),
+    ):
+        with pytest.raises(SamplingError, match=said):
+            generate(checkpoint, Request(seed=1, prompt_text=text))
+
+
+def test_a_piece_without_a_text_is_written_down_and_gone_on_from() -> None:
+    notes = [(240 * place, 240, pitch, 80, 0) for place, pitch in enumerate([62, 64, 66, 67, 69, 71, 73, 74])]
+    notes += [(1920 + 160 * place, 160, 71, 80, 0) for place in range(3)] + [(2400, 1440, 62, 80, 0)]
+    abc = AbcCharacters("".join(map(chr, range(32, 127))) + "\n\ufffd")
+    constraint = TuneConstraint(abc.characters, [500], abc.encode(Score.from_notes(notes))[0])
+    constraint.require_ends()
+
+
+def test_too_few_characters_for_a_tune_are_an_error_and_a_hundred_are_enough(checkpoint: Checkpoint) -> None:
+    with pytest.raises(SamplingError, match="give --length 100 or more"):
+        generate(checkpoint, Request(seed=1, length=12))
+    assert all(valid_tunes(tunes_of(generate(checkpoint, Request(seed=1, count=5, length=100)).scores)))
 
 
 def test_an_end_that_is_certain_is_drawn() -> None:

@@ -1,0 +1,152 @@
+"""Mixtures: the likelihood of held-out pieces when more than the network alone has a say.
+
+First the network is asked about a piece in every key that its voices can sing, and the answers are averaged: the
+geometric mean of the distributions, each moved back to the piece's own key, scaled to sum to one. Behind that the piece
+may copy itself (``midigen.sampling.copying``). Both are distributions over the next id that know nothing but the past,
+so what they give is a likelihood like the network's own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from midigen.checkpoints.run import Checkpoint
+from midigen.datasets.batches import collate, prepare_steps
+from midigen.datasets.build import Dataset
+from midigen.models.sequence_model import SequenceModel
+from midigen.representations.representation import Representation
+from midigen.sampling.copying import CopyRecipe, CopySettings, CopyStack, recipe_for
+from midigen.scores.score import Ints
+
+OFF_AXIS = -20.0
+"""Log-probability of an id that the transposed network does not have."""
+NOTHING = -1
+"""Stands behind the end of a shorter piece."""
+MOST_CELLS = 400_000
+LONGEST_TRANSPOSED = 1000
+"""Rows of a piece that is asked about in every key."""
+FIRST_STEP, LAST_STEP = 1.0, 0.25
+"""Of the search for settings, in log odds."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """P pieces side by side, padded."""
+
+    rows: Tensor
+    """(P, T, K) ids; NOTHING behind the end."""
+    probabilities: Tensor
+    """(P, T, K) what the network gave them; 1 behind the end."""
+
+    @property
+    def nll(self) -> float:
+        """Nats a cell."""
+        return float(-self.probabilities.log().sum() / (self.rows != NOTHING).sum())
+
+
+def mixed_likelihoods(checkpoint: Checkpoint, dataset: Dataset, split: str) -> dict[str, float]:
+    """Return nats a note of a split, by what has a say beside the network.
+
+    Nothing for a network that is not asked so when it composes, or where it would take more than minutes.
+    """
+    representation = checkpoint.representation
+    recipe = recipe_for(checkpoint)
+    rows = [dataset.manifest["pieces"][index]["rows"] for index in dataset.indices(split)]
+    each = len(representation.fields) / representation.notes_per_row
+    if recipe is None or not isinstance(checkpoint.model, SequenceModel) or sum(rows) * each > MOST_CELLS:
+        return {}
+    found = {}
+    transposed = max(rows) <= LONGEST_TRANSPOSED and any(
+        len(representation.transpositions(dataset.piece(index)[0])) > 1 for index in dataset.indices(split)
+    )
+    cells = network_cells(checkpoint.model, dataset, split, transposed=transposed)
+    if transposed:
+        found["averaged over transpositions"] = cells.nll * each
+    return {**found, "copying itself": copied_cells(cells, recipe).nll * each}
+
+
+@torch.inference_mode()
+def network_cells(model: SequenceModel, dataset: Dataset, split: str, *, transposed: bool) -> Cells:
+    """Return what a network gives the ids of a split, averaged over transpositions or not."""
+    representation = dataset.representation
+    pieces = [dataset.piece(index) for index in dataset.indices(split)]
+    longest = max(len(rows) for rows, _ in pieces)
+    shape = (len(pieces), longest, len(representation.fields))
+    ids, probabilities = torch.full(shape, NOTHING), torch.ones(shape, dtype=torch.float64)
+    for index, (rows, plan) in enumerate(pieces):
+        ids[index, : len(rows)] = torch.from_numpy(rows)
+        given = _averaged(model, representation, rows, plan, transposed=transposed)
+        for column, distribution in enumerate(given):
+            chosen = distribution.gather(1, ids[index, : len(rows), column, None])[:, 0]
+            probabilities[index, : len(rows), column] = chosen
+    return Cells(ids, probabilities)
+
+
+def _averaged(
+    model: SequenceModel, representation: Representation, rows: Ints, plan: Ints, *, transposed: bool
+) -> list[Tensor]:
+    """Return the distributions of a piece's columns, (T, size)."""
+    shifts = representation.transpositions(rows) if transposed else range(1)
+    versions = [(shift, representation.transpose(rows, plan, shift)) for shift in shifts]
+    kept = [(shift, prepare_steps(representation, *moved)) for shift, moved in versions if moved is not None]
+    steps = [version for _, version in kept]
+    asked = model.eval().distributions(collate(steps, [0] * len(steps), len(steps[0])))
+    averaged = []
+    for field, of_column in zip(representation.fields, asked, strict=True):
+        back = torch.full_like(of_column, OFF_AXIS)
+        back[..., field.axis :] = of_column[..., field.axis :]
+        for version, (shift, _) in enumerate(kept):
+            low, high = max(0, -shift), field.axis - max(0, shift)
+            back[version, :, low:high] = of_column[version, :, low + shift : high + shift]
+        averaged.append(back.mean(0)[: len(rows)].double().softmax(-1))
+    return averaged
+
+
+def copied_cells(cells: Cells, recipe: CopyRecipe) -> Cells:
+    """Return what the network and the copies give together."""
+    stack = CopyStack(recipe, cells.rows.shape[2])
+    mixed = torch.ones_like(cells.probabilities)
+    for step in range(cells.rows.shape[1]):
+        stack.begin_row(cells.rows[:, :step])
+        for column in range(cells.rows.shape[2]):
+            mixed[:, step, column] = stack.see(
+                column, cells.rows[:, step, column], cells.probabilities[:, step, column]
+            )
+    return Cells(cells.rows, torch.where(cells.rows == NOTHING, 1.0, mixed))
+
+
+def fit_recipe(cells: Cells) -> CopyRecipe:
+    """Return the settings that explain some pieces best: one after the other is moved while that helps."""
+    recipe = CopyRecipe(CopySettings(), CopySettings())
+    best = copied_cells(cells, recipe).nll
+    step = FIRST_STEP
+    while step >= LAST_STEP:
+        for part in ("rows", "column"):
+            for name in CopySettings.__dataclass_fields__:
+                for move in (step, -step):
+                    while (nll := copied_cells(cells, changed := _moved(recipe, part, name, move)).nll) < best - 1e-5:
+                        recipe, best = changed, nll
+        step /= 2
+    return recipe
+
+
+def _moved(recipe: CopyRecipe, part: str, name: str, move: float) -> CopyRecipe:
+    """Return a recipe with the log odds of one setting moved."""
+    settings = getattr(recipe, part)
+    value = getattr(settings, name)
+    moved = 1 / (1 + math.exp(-(math.log(value / (1 - value)) + move)))
+    return recipe._replace(**{part: replace(settings, **{name: moved})})
+
+
+def cross_fitted(cells: Cells) -> float:
+    """Return the nats a cell where each half of the pieces is copied by the settings that fit the other half."""
+    halves = [Cells(cells.rows[half::2], cells.probabilities[half::2]) for half in (0, 1)]
+    judged = [copied_cells(halves[half], fit_recipe(halves[1 - half])) for half in (0, 1)]
+    counts: Sequence[int] = [int((half.rows != NOTHING).sum()) for half in halves]
+    return float(np.average([half.nll for half in judged], weights=counts))

@@ -1,0 +1,148 @@
+"""Rules of steering that bring a piece to a close on its tonic. See ``midigen.sampling.steering``.
+
+On the grid the network's own plan tells that the end is near; here only the last chord is seen to. Chord tokens go on
+until one of them closes. Notes look for a bar line: on it stands the last chord, as many notes as sound together in the
+piece on average, all of the tonic triad, the tonic lowest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from midigen.representations.chords import Chords
+from midigen.representations.grid_plan import FERMATA, QUANTUM
+from midigen.representations.notes import Notes
+from midigen.representations.voice_grid import REST, VOICES, VoiceGrid
+from midigen.sampling.lane import Lane
+from midigen.sampling.rules import PitchTable, Rule
+from midigen.sampling.steering_words import Tonality
+from midigen.scores.score import TICKS_PER_QUARTER, Ints
+
+SPARE_ROWS = 200
+"""So many rows more than asked for may pass until a close is found."""
+PULL, STRONG_PULL = 2.0, 6.0
+"""Biases towards the tonic: in the last bar, and in its last quarter."""
+LAST_CHORD_ROWS = TICKS_PER_QUARTER // QUANTUM
+"""Of the grid, where no fermata says where the last chord begins."""
+
+Tonalities = Callable[[Lane], Tonality]
+"""The key of a piece, from what there is of it."""
+
+
+class GridClose(Rule):
+    """The last chord: the tonic in the bass, its triad above."""
+
+    def __init__(self, grid: VoiceGrid, tonality: Tonalities) -> None:
+        self._table, self._tonality = PitchTable(grid), tonality
+        self._found: dict[Lane, Tonality] = {}
+
+    def bias(self, lane: Lane, column: int, context: Ints, drawn: Ints) -> Tensor | None:  # noqa: ARG002
+        """See Rule."""
+        length = len(lane.plan) - 1
+        fermatas = np.flatnonzero(lane.plan[:-1, FERMATA] == 0)
+        last_bar = np.flatnonzero(lane.plan[:-1, 0] == 0)[-1:]
+        marks = [step for step in fermatas if step >= (last_bar[0] if len(last_bar) else 0)]
+        if lane.count < (marks[-1] if marks else length - LAST_CHORD_ROWS):
+            return None
+        if lane not in self._found:
+            self._found[lane] = self._tonality(lane)
+        tonality = self._found[lane]
+        wanted = frozenset({tonality.tonic}) if VOICES[column] == "bass" else tonality.triad
+        bias = self._table.bias(lambda pitch: pitch % 12 in wanted)
+        bias[REST] = -math.inf
+        return self._table.struck_again(bias, column, context)
+
+
+class TokenClose(Rule):
+    """Ends with a token of the tonic triad, the tonic lowest, once there are as many as were asked for."""
+
+    def __init__(self, chords: Chords, tonality: Tonalities, length: int) -> None:
+        self._elements, self._tonality, self._length = chords.elements, tonality, length
+        self._found: dict[Lane, list[bool]] = {}
+
+    def _closers(self, lane: Lane) -> list[bool]:
+        if lane not in self._found:
+            tonic, triad = (key := self._tonality(lane)).tonic, key.triad
+            self._found[lane] = [e[0] % 12 == tonic and {p % 12 for p in e} <= triad for e in self._elements]
+        return self._found[lane]
+
+    def _is_near(self, lane: Lane) -> bool:
+        return lane.count - lane.given >= self._length - 1
+
+    def bias(self, lane: Lane, column: int, context: Ints, drawn: Ints) -> Tensor | None:  # noqa: ARG002
+        """See Rule."""
+        return PULL * torch.tensor(self._closers(lane)) if self._is_near(lane) else None
+
+    def is_over(self, lane: Lane) -> bool:
+        """See Rule."""
+        return lane.count - lane.given >= self._length and self._closers(lane)[int(lane.rows[-1, 0])]
+
+
+class NoteClose(Rule):
+    """Ends on the bar line that begins the last bar, or on the first one behind as many notes as were asked for."""
+
+    def __init__(self, notes: Notes, tonality: Tonalities, length: int | None) -> None:
+        self._notes, self._tonality, self._length = notes, tonality, length
+        self._table, self._steps = PitchTable(notes), np.arange(notes.fields[1].size)
+        self._lines: dict[Lane, int] = {}
+        self._keys: dict[Lane, Tonality] = {}
+
+    def _bar(self, lane: Lane) -> int:
+        """Return the quanta of a bar; where seconds are counted, a second stands for one."""
+        return self._notes.quantum if self._notes.clock == "seconds" else int(lane.plan[0, 0])
+
+    def _line(self, lane: Lane) -> int | None:
+        """Return the quantum at which the last chord begins, once that is known."""
+        bar, now = self._bar(lane), int(lane.rows[:, 1].sum())
+        if lane not in self._lines:
+            if lane.last_bar is not None:
+                self._lines[lane] = (lane.last_bar - 1) * bar
+            elif self._length is not None and lane.count - lane.given >= self._length - 1:
+                self._lines[lane] = (now // bar + 1) * bar
+        return self._lines.get(lane)
+
+    def bias(self, lane: Lane, column: int, context: Ints, drawn: Ints) -> Tensor | None:  # noqa: ARG002
+        """See Rule."""
+        line = self._line(lane)
+        if line is None:
+            return None
+        left, name = line - int(lane.rows[:, 1].sum()), self._notes.fields[column].name
+        if name == "duration":
+            # What sounds before the last chord makes room for it; the chord lasts half a bar at least.
+            quanta, left = np.arange(self._notes.fields[column].size) + 1, left - int(drawn[1])
+            half = min(max(self._bar(lane) // 2, 1), self._notes.fields[column].size)
+            return torch.from_numpy(np.where(quanta <= left if left > 0 else quanta >= half, 0.0, -math.inf))
+        if name not in ("pitch", "step") or (name == "pitch" and left > self._bar(lane)):
+            return None
+        if left > self._bar(lane):
+            return torch.from_numpy(np.where(self._steps < left, 0.0, -math.inf))
+        if lane not in self._keys:
+            self._keys[lane] = self._tonality(lane)
+        tonic = self._keys[lane].tonic
+        if name == "pitch":
+            return self._pitches(lane, self._keys[lane], left)
+        may_land = int(drawn[0]) % 12 == tonic or left <= 0
+        is_legal = (self._steps < left) | (may_land & (self._steps == max(left, 0)))
+        return torch.from_numpy(np.where(is_legal, 0.0, -math.inf) + PULL * (may_land & (self._steps == left)))
+
+    def _pitches(self, lane: Lane, key: Tonality, left: int) -> Tensor:
+        """Towards the tonic in the last bar; above it, of its triad, in the last chord."""
+        if left <= 0:
+            below = int(lane.rows[-1, 0])
+            return self._table.bias(lambda pitch: pitch % 12 in key.triad and pitch > below)
+        pull = STRONG_PULL if left <= self._notes.quantum else PULL
+        return self._table.bias(lambda pitch: pitch % 12 == key.tonic, -pull)
+
+    def is_over(self, lane: Lane) -> bool:
+        """See Rule."""
+        line = self._lines.get(lane)
+        if line is None or lane.rows[:, 1].sum() < line:
+            return False
+        together = round(lane.count / max(1, int((lane.rows[:, 1] > 0).sum())))
+        last = int((np.cumsum(lane.rows[:, 1]) >= line).sum())
+        return last >= together

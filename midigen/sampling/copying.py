@@ -1,0 +1,194 @@
+"""Copying: a piece that comes back to what it said before.
+
+Two pieces of music in three say something again, word for word: the first half of a chorale is sung twice. A recurrent
+network forgets the words. Here a hidden Markov model stands beside it: at each step the piece either goes on as the
+network says, or copies what stood d steps earlier, for some d. A copied cell is the earlier one, but for a slip, after
+which it is drawn from the network. What is seen of each cell says by Bayes' rule how likely each d is, so that a copied
+run of quavers counts for more than a held chord. The mixture is a distribution over the ids at every cell, known from
+the past alone. One such model copies whole rows; behind it stands one for each column, for a voice that comes back
+alone.
+
+The idea of mixing a cache of the past into a network is that of Grave, Joulin and Usunier (2017).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from midigen.checkpoints.run import Checkpoint
+from midigen.models.network import State
+from midigen.models.sequence_model import SequenceModel, end_and_rest
+from midigen.sampling.stepper import AnyStepper, make_stepper
+
+BEAT, BAR = 4, 16
+"""Rows; distances that are a multiple of these are likelier."""
+
+
+@dataclass(frozen=True)
+class CopySettings:
+    """How one such model copies; all are probabilities or shares from 0 to 1."""
+
+    begin: float = 2.5e-3
+    """Chance a row that copying begins."""
+    stop: float = 0.02
+    """Chance a row that it stops."""
+    slip_held: float = 0.18
+    """Chance that a cell that would only be held is not copied."""
+    slip_moved: float = 1e-3
+    """The same of a cell that would move."""
+    off_beat: float = 0.1
+    """Weight of a distance that is no multiple of a beat, beside one that is."""
+    off_bar: float = 0.05
+    """Weight of a distance that is no multiple of a bar, beside one that is."""
+
+
+class CopyRecipe(NamedTuple):
+    """The models behind one another: for whole rows, then for single columns."""
+
+    rows: CopySettings
+    column: CopySettings
+
+
+RECIPES = {
+    "grid": CopyRecipe(CopySettings(), CopySettings()),
+    "notes": CopyRecipe(CopySettings(), CopySettings()),
+    "chords": CopyRecipe(CopySettings(), CopySettings()),
+    "abc": CopyRecipe(CopySettings(), CopySettings()),
+}
+"""By representation; fitted on validation pieces (``midigen.evaluation.mixtures``)."""
+
+
+def recipe_for(checkpoint: Checkpoint) -> CopyRecipe | None:
+    """Return how pieces of a checkpoint copy themselves; None for the published networks, which stay as they are."""
+    is_ours = isinstance(checkpoint.model, SequenceModel)
+    return RECIPES.get(checkpoint.representation.name) if is_ours else None
+
+
+class Copying:
+    """One hidden Markov model over the rows of B pieces, or over one column of them, step by step."""
+
+    def __init__(self, settings: CopySettings) -> None:
+        self.settings = settings
+        self.none = torch.ones(0)
+        """(B,) chance that nothing is copied."""
+        self.weights = torch.ones(0)
+        """(B, t) chance that what stands so many rows earlier is copied; the distance 1 comes last."""
+
+    def begin_row(self, past: Tensor) -> None:
+        """Go on to the next row, behind ``past`` (B, t, K)."""
+        batch, length, _ = past.shape
+        self.past, self.intact = past, torch.ones(batch, length, dtype=torch.bool)
+        if length == 0:
+            self.none, self.weights = torch.ones(batch, dtype=torch.float64), torch.zeros(batch, 0, dtype=torch.float64)
+            return
+        distances = torch.arange(length, 0, -1)
+        prior = torch.ones(length, dtype=torch.float64)
+        for every, weight in ((BEAT, self.settings.off_beat), (BAR, self.settings.off_bar)):
+            prior[distances % every != 0] *= weight
+        begun = self.none * self.settings.begin
+        going_on = torch.cat([torch.zeros(batch, 1, dtype=torch.float64), self.weights], dim=1)
+        stopped = going_on.sum(1) * self.settings.stop
+        self.weights = going_on * (1 - self.settings.stop) + begun[:, None] * (prior / prior.sum())
+        self.none = self.none - begun + stopped
+
+    def mix(self, column: int, probabilities: Tensor) -> Tensor:
+        """Return the network's probabilities of a column's ids, (B, size), with what is copied mixed in."""
+        copied = self.weights * (1 - self._slip(column))
+        rest = (1 - copied.sum(1)).clamp(min=0)
+        return (probabilities * rest[:, None]).scatter_add(1, self.past[:, :, column], copied)
+
+    def see(self, column: int, ids: Tensor, probability: Tensor) -> Tensor:
+        """Learn what stands in a column, (B,), and what the network gave that, (B,); return what the mixture did."""
+        is_copy = self.past[:, :, column] == ids[:, None]
+        slip = self._slip(column)
+        explained = slip * probability[:, None] + (1 - slip) * is_copy
+        self.weights, self.none = self.weights * explained, self.none * probability
+        total = (self.weights.sum(1) + self.none).clamp(min=1e-300)
+        self.weights, self.none = self.weights / total[:, None], self.none / total
+        self.intact = self.intact & is_copy
+        return total
+
+    def _slip(self, column: int) -> Tensor:
+        """Return the chance of not copying a cell, (B, t): certain in a row that has slipped already."""
+        earlier = self.past[:, :, column]
+        slip = torch.where(earlier == earlier[:, -1:], self.settings.slip_held, self.settings.slip_moved)
+        return torch.where(self.intact, slip, 1.0)
+
+
+class CopyStack:
+    """The models of a recipe behind one another, over rows of K columns."""
+
+    def __init__(self, recipe: CopyRecipe, columns: int) -> None:
+        self.whole = Copying(recipe.rows)
+        self.single = [Copying(recipe.column) for _ in range(columns)] if columns > 1 else []
+
+    def begin_row(self, past: Tensor) -> None:
+        """Go on to the next row, behind ``past`` (B, t, K)."""
+        for model in (self.whole, *self.single):
+            model.begin_row(past)
+
+    def mix(self, column: int, probabilities: Tensor) -> Tensor:
+        """Return the probabilities of a column's ids, (B, size), of the network and the copies together."""
+        mixed = self.whole.mix(column, probabilities)
+        return self.single[column].mix(column, mixed) if self.single else mixed
+
+    def see(self, column: int, ids: Tensor, probability: Tensor) -> Tensor:
+        """Learn what stands in a column, (B,), and what the network gave that, (B,); return what the mixture did."""
+        mixed = self.whole.see(column, ids, probability)
+        return self.single[column].see(column, ids, mixed) if self.single else mixed
+
+
+class CopyingStepper:
+    """A stepper whose network is mixed with copies of the pieces' own past; the end is the network's."""
+
+    def __init__(self, stepper: AnyStepper, recipe: CopyRecipe, columns: int) -> None:
+        self.stepper, self.start, self.stack = stepper, stepper.start, CopyStack(recipe, columns)
+        self.past: Tensor | None = None
+        """(B, t, K) rows so far; None before the first step."""
+
+    def advance(self, before: Tensor, context: Tensor, state: State) -> tuple[Tensor, State]:
+        """See Network. The row before may be another than the one drawn, as in a prompt."""
+        if self.past is None:
+            self.past = before[:, None][:, :0]
+        else:
+            self._see(before)
+            self.past = torch.cat([self.past, before[:, None]], dim=1)
+        self.stack.begin_row(self.past)
+        hidden, state = self.stepper.advance(before, context, state)
+        self.hidden, self.context, self.seen = hidden, context, 0
+        self.asked: list[Tensor] = []
+        """The network's own probabilities of the columns asked for so far."""
+        return hidden, state
+
+    def logits(self, column: int, hidden: Tensor, context: Tensor, drawn: Tensor) -> Tensor:
+        """See Network."""
+        self._see(drawn)
+        ids = self.stepper.logits(column, hidden, context, drawn)
+        ending = None
+        if column == 0:
+            ending, ids = end_and_rest(ids)
+        self.asked.append(ids.double().softmax(-1))
+        mixed = self.stack.mix(column, self.asked[column]).log()
+        # Among ids whose probabilities sum to one the log odds of the end are its logit.
+        return mixed if ending is None else torch.cat([mixed, ending.double()[:, None]], dim=-1)
+
+    def _see(self, drawn: Tensor) -> None:
+        """Tell the copies of the columns drawn of this row that they do not know yet."""
+        for column in range(self.seen, drawn.shape[1]):
+            if column == len(self.asked):
+                self.logits(column, self.hidden, self.context, drawn[:, :column])
+            ids = drawn[:, column]
+            self.stack.see(column, ids, self.asked[column].gather(1, ids[:, None])[:, 0])
+            self.seen = column + 1
+
+
+def stepper_of(checkpoint: Checkpoint) -> AnyStepper | CopyingStepper:
+    """Return what takes the steps of a checkpoint's network, with copies where there is a recipe for them."""
+    stepper, recipe = make_stepper(checkpoint.model), recipe_for(checkpoint)
+    if recipe is None:
+        return stepper
+    return CopyingStepper(stepper, recipe, len(checkpoint.representation.fields))

@@ -1,0 +1,50 @@
+"""Guides: what bears on the draws besides the network."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from midigen.sampling.constraints import TuneConstraint
+from midigen.sampling.draw import DrawSettings
+from midigen.sampling.lane import Lane
+from midigen.sampling.steering import Steerer
+from midigen.scores.score import Ints
+
+
+class Guides(NamedTuple):
+    """What bears on the draws besides the network."""
+
+    settings: DrawSettings
+    constraint: TuneConstraint | None
+    steerer: Steerer | None
+
+    def bend(
+        self, lanes: list[Lane], column: int, logits: torch.Tensor, context: Ints, drawn: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the logits (B, V) of a column as the steering wants them."""
+        if self.steerer is None:
+            return logits
+        bent = [
+            logits[index]
+            if lane.ended
+            else self.steerer.bend(lane, column, logits[index], context[index], drawn[index].numpy())
+            for index, lane in enumerate(lanes)
+        ]
+        return torch.stack([row.double() for row in bent])
+
+    def advance(self, index: int, lane: Lane) -> None:
+        """Go on behind the row that was added to a lane."""
+        if self.constraint is not None:
+            self.constraint.advance(index, int(lane.rows[-1, 0]))
+        if self.steerer is not None and not lane.ended:
+            lane.ended = self.steerer.is_over(lane)
+
+    def hold_back(self, lanes: list[Lane], ending: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """Return the log-odds of the end, (B,), where the steering lets a piece end or nothing else is legal."""
+        if self.steerer is None:
+            return ending
+        may_end = [lane.ended or self.steerer.may_end(lane) for lane in lanes]
+        may_go_on = torch.isfinite(logits).any(-1)
+        return ending.masked_fill(~torch.tensor(may_end) & may_go_on & (ending < torch.inf), -torch.inf)

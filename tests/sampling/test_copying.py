@@ -1,0 +1,85 @@
+"""Copying: a piece that says something again is foreseen, and what is foreseen stays a distribution."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from midigen.sampling.copying import Copying, CopyRecipe, CopySettings, CopyStack
+
+SIZE = 7
+RECIPE = CopyRecipe(CopySettings(), CopySettings(begin=0.01))
+Rows = st.lists(st.tuples(st.integers(0, SIZE - 1), st.integers(0, SIZE - 1)), min_size=1, max_size=12)
+
+
+def network(step: int, column: int) -> torch.Tensor:
+    """Some distribution, (1, SIZE), known from where it is asked for."""
+    generator = torch.Generator().manual_seed(100 * step + column)
+    return torch.rand(1, SIZE, dtype=torch.float64, generator=generator).softmax(-1)
+
+
+def mixed(rows: torch.Tensor, recipe: CopyRecipe = RECIPE) -> list[torch.Tensor]:
+    """The mixture's distributions along a piece, (1, T, K): for each cell one of (SIZE,)."""
+    stack, found = CopyStack(recipe, rows.shape[2]), []
+    for step in range(rows.shape[1]):
+        stack.begin_row(rows[:, :step])
+        for column in range(rows.shape[2]):
+            given_by_network = network(step, column)
+            found.append(stack.mix(column, given_by_network)[0])
+            ids = rows[:, step, column]
+            seen = stack.see(column, ids, given_by_network.gather(1, ids[:, None])[:, 0])
+            assert torch.allclose(seen, found[-1][ids])
+    return found
+
+
+@given(Rows)
+def test_the_mixture_is_a_distribution_at_every_cell(rows: list[tuple[int, int]]) -> None:
+    for distribution in mixed(torch.tensor([rows])):
+        assert (distribution >= 0).all()
+        assert torch.isclose(distribution.sum(), torch.tensor(1.0, dtype=torch.float64))
+
+
+@given(Rows, Rows)
+def test_what_is_foreseen_depends_on_the_past_alone(past: list[tuple[int, int]], future: list[tuple[int, int]]) -> None:
+    whole = mixed(torch.tensor([past + future]))
+    for one, other in zip(mixed(torch.tensor([past])), whole, strict=False):
+        assert torch.equal(one, other)
+
+
+def test_a_phrase_that_comes_back_is_known_after_a_few_rows() -> None:
+    phrase = torch.randint(SIZE, (16, 2), generator=torch.Generator().manual_seed(1))
+    rows = torch.cat([phrase, phrase])[None]
+    distributions = mixed(rows)
+    chances = [distributions[2 * 31 + column][rows[0, 31, column]].item() for column in (0, 1)]
+    assert min(chances) > 0.85
+
+
+def test_the_first_row_is_the_networks() -> None:
+    assert torch.allclose(mixed(torch.tensor([[(3, 4)]]))[0], network(0, 0)[0])
+
+
+def test_the_chances_are_those_of_bayes_rule() -> None:
+    """Two rows, the second equal to the first: counted by hand."""
+    settings = CopySettings(begin=0.2, stop=0.1, slip_held=0.3, slip_moved=0.4)
+    model = Copying(settings)
+    model.begin_row(torch.zeros(1, 0, 1, dtype=torch.int64))
+    model.see(0, torch.tensor([5]), torch.tensor([0.5]))
+    model.begin_row(torch.tensor([[[5]]]))
+    # Nothing is copied with 0.8, the row before with 0.2, which would only be held: a slip in 3 of 10.
+    seen = model.see(0, torch.tensor([5]), torch.tensor([0.5]))
+    assert torch.isclose(seen, torch.tensor([0.8 * 0.5 + 0.2 * (0.3 * 0.5 + 0.7)], dtype=torch.float64)).all()
+    assert torch.isclose(model.none, 0.4 / seen).all()
+
+
+def test_a_row_that_has_slipped_is_not_copied_further() -> None:
+    settings = CopySettings(begin=0.999, stop=1e-9, slip_held=1e-3, slip_moved=1e-3)
+    model = Copying(settings)
+    model.begin_row(torch.zeros(1, 0, 2, dtype=torch.int64))
+    for column in (0, 1):
+        model.see(column, torch.tensor([1]), torch.tensor([0.5]))
+    model.begin_row(torch.tensor([[[1, 1]]]))
+    uniform = torch.full((1, SIZE), 1 / SIZE, dtype=torch.float64)
+    assert model.mix(0, uniform)[0, 1] > 0.99
+    model.see(0, torch.tensor([2]), torch.tensor([1 / SIZE]))
+    assert torch.allclose(model.mix(1, uniform), uniform)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from midigen.scores.key_finding import find_key
+from midigen.scores.score import Key, Score
+
+MINUET = (74, 67, 69, 71, 72, 74, 67, 67, 76, 72, 74, 76, 78, 79, 67, 67)
+"""Petzold's minuet in G major, its first bars."""
+GREENSLEEVES = (69, 72, 74, 76, 77, 76, 74, 71, 67, 69, 71, 72, 69, 69, 68, 69, 71, 68, 64)
+"""In A minor."""
+
+
+def tune(pitches: tuple[int, ...], up: int = 0) -> Score:
+    return Score.from_notes([(480 * i, 480, pitch + up, 80, 0) for i, pitch in enumerate(pitches)])
+
+
+@pytest.mark.parametrize(("pitches", "key"), [(MINUET, Key(0, 1, "major")), (GREENSLEEVES, Key(0, 0, "minor"))])
+def test_the_key_of_a_well_known_tune_is_found(pitches: tuple[int, ...], key: Key) -> None:
+    assert find_key(tune(pitches)) == key
+
+
+@given(st.integers(-12, 12))
+def test_a_tune_moved_up_is_in_the_key_moved_up(semitones: int) -> None:
+    key = find_key(tune(MINUET, semitones))
+    assert key.mode == "major"
+    assert (key.sharps - 1 - 7 * semitones) % 12 == 0
+    assert -5 <= key.sharps <= 6
+
+
+def test_a_long_note_counts_for_more_than_a_short_one() -> None:
+    notes = [(0, 4800, 69, 80, 0), (4800, 4800, 76, 80, 0), (9600, 120, 72, 80, 0), (9720, 120, 67, 80, 0)]
+    assert find_key(Score.from_notes(notes)).mode in ("minor", "major")
+    assert (find_key(Score.from_notes(notes)).sharps - 9 * 7) % 12 in (0, 9)
+
+
+def test_a_known_signature_leaves_two_keys() -> None:
+    assert find_key(tune(GREENSLEEVES), 0) == Key(0, 0, "minor")
+    assert find_key(tune(MINUET), 0).sharps == 0
+    assert find_key(tune(GREENSLEEVES), 7).sharps == 7
