@@ -25,8 +25,11 @@ from midigen.corpora.source import read_source
 from midigen.datasets.batches import batches, collate, prepare_steps
 from midigen.datasets.build import Dataset, load_dataset
 from midigen.evaluation.likelihood import add, total_loss
+from midigen.evaluation.mixtures import NOTHING, copied_cells, network_cells
 from midigen.formats.reading import MIDI_SUFFIXES
 from midigen.models.network import Loss
+from midigen.models.sequence_model import SequenceModel
+from midigen.sampling.copying import recipe_for
 
 CPU = torch.device("cpu")
 
@@ -74,6 +77,18 @@ def cost(checkpoint: Checkpoint, dataset: Dataset, split: str, first: int) -> Lo
     return whole
 
 
+def copied(checkpoint: Checkpoint, dataset: Dataset, split: str, first: int) -> str:
+    """Return what the rows of a split cost where pieces copy themselves too, as our networks compose; by column."""
+    recipe = recipe_for(checkpoint)
+    assert recipe is not None
+    assert isinstance(checkpoint.model, SequenceModel)
+    cells = copied_cells(network_cells(checkpoint.model, dataset, split, transposed=False), recipe)
+    rows = int((cells.rows[:, first:, 0] != NOTHING).sum())
+    nats = -cells.probabilities[:, first:].log().sum((0, 1)) / rows
+    names = [field.name for field in dataset.representation.fields]
+    return f"{split} " + ", ".join(f"{name} {cost:.3f}" for name, cost in zip(names, nats.tolist(), strict=True))
+
+
 def line(name: str, checkpoint: Checkpoint, dataset: Dataset, first: int) -> None:
     """Print what a network costs on the validation and test pieces, by column."""
     columns = [field.name for field in dataset.representation.fields]
@@ -92,7 +107,10 @@ def pair(classic: str, ours: str, source: str, first: int, minutes: float, folde
         arguments = ["train", source, "--preset", preset, "--name", preset, "--minutes", str(minutes)]
         done = midigen(*arguments, "--checkpoints", str(folder / "checkpoints"), "--corpora", str(folder / "corpora"))
         print(f"  {done['parameters']:,} parameters, {done['epochs']} epochs in {done['seconds']:.0f} s", flush=True)
-        line(preset, *trained(preset, folder / "checkpoints"), first)
+        checkpoint, dataset = trained(preset, folder / "checkpoints")
+        line(preset, checkpoint, dataset, first)
+    found = [copied(checkpoint, dataset, split, first) for split in ("valid", "test")]
+    print(f"  {'copying itself':16} {'; '.join(found)}", flush=True)
 
 
 def chord_tokens(archive: Path) -> None:

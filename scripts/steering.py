@@ -26,13 +26,14 @@ from midigen.sampling.rules import LOOP_LENGTHS, LOOP_ROWS, loop_period
 from midigen.sampling.steering import Steering
 from midigen.sampling.steering_words import read_chords, read_key, read_ranges, read_scale
 from midigen.scores.features import notes_per_quarter
-from midigen.scores.score import TICKS_PER_QUARTER, Score
+from midigen.scores.score import TICKS_PER_QUARTER, Ints, Score
 from midigen.scores.time import bar_starts
 
 PIECES, BARS, ROWS, LONGEST_TUNE = 20, 8, 96, 500
 KEY, RANGE, CHORDS, METER_QUARTERS = "G", "E3-C5", "C G Am F", 3
 CLOSE_ENOUGH = 0.15
 """By so much the density of a piece may differ."""
+GUARD = 16
 COLD = 0.1
 """A temperature at which networks go round in circles."""
 Measure = Callable[[Score], tuple[float, float]]
@@ -74,7 +75,7 @@ def in_chords(score: Score) -> tuple[float, float]:
     return of_notes(np.concatenate([*obeys, np.zeros(0, bool)]))
 
 
-def written_bars(text: str) -> list[np.ndarray[tuple[int], np.dtype[np.int64]]]:
+def written_bars(text: str) -> list[Ints]:
     """Return the pitches of each bar of a tune's text."""
     _, _, music = re.sub(r"\n[A-JL-Z]:.*", "", text).partition("\nK:")
     key, _, music = music.partition("\n")
@@ -100,20 +101,18 @@ def at_end(score: Score) -> tuple[float, float]:
 
 
 def without_loop(checkpoint: Checkpoint) -> Measure:
-    """Measure the pieces that do not go round in circles anywhere."""
+    """Measure the pieces in which no passage of GUARD rows or fewer goes round four times."""
     representation = checkpoint.representation
-    least = LOOP_LENGTHS.get(representation.name, LOOP_ROWS)
+    longer = LOOP_LENGTHS.get(representation.name, LOOP_ROWS) * 4 // 3
+
+    def goes_round(rows: Ints) -> bool:
+        period = next((p for p in range(1, GUARD + 1) if loop_period(rows, p, max(4 * p, longer))), None)
+        # On the grid, holding is no loop.
+        return period is not None and (representation.name != "grid" or len(np.unique(rows[-period:], axis=0)) > 1)
 
     def measure(score: Score) -> tuple[float, float]:
         rows, _ = representation.encode(score)
-        is_loop = any(
-            loop_period(rows[:stop], 16, least + 8) and has_onset(rows[:stop]) for stop in range(len(rows) + 1)
-        )
-        return float(not is_loop), 1.0
-
-    def has_onset(rows: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> bool:
-        # On the grid, holding is no loop.
-        return representation.name != "grid" or len(np.unique(rows[-least:], axis=0)) > 1
+        return float(not any(goes_round(rows[:stop]) for stop in range(longer, len(rows) + 1))), 1.0
 
     return measure
 
@@ -158,7 +157,7 @@ def table(checkpoint: Checkpoint) -> None:
         (Steering(chords=CHORDS), in_chords, 1.0),
         (Steering(chords=CHORDS, is_hard=True), in_chords, 1.0),
         (Steering(key=KEY, end=True), at_end, 1.0),
-        (Steering(repeat_guard=16), without_loop(checkpoint), COLD),
+        (Steering(repeat_guard=GUARD), without_loop(checkpoint), COLD),
     ]
     for steering, measure, temperature in trials:
         words = " ".join(f"{wish} {getattr(steering, wish[2:].replace('-', '_'))}" for wish in steering.wishes)

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import midigen
 from midigen.errors import CheckpointError
-from midigen.representations.representation import Json
+
+if TYPE_CHECKING:
+    from midigen.representations.representation import Json
 
 PRETRAINED = Path(midigen.__file__).with_name("pretrained")
 DEFAULT_MODEL = "chorales"

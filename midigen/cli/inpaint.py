@@ -74,6 +74,7 @@ def inpaint(
 def _bars(text: str) -> tuple[int, int]:
     """Read ``5-8`` or ``5``."""
     found = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", text.strip())
-    if found is None:
-        raise UsageError(f"--bars takes a bar or two with a dash between, such as 5-8; not {text!r}.")
-    return int(found[1]), int(found[2] or found[1])
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+    if first > last:
+        raise UsageError(f"--bars takes a bar, or the first and the last, such as 5-8; not {text!r}.")
+    return first, last

@@ -187,7 +187,9 @@ def report(measured: Measured) -> dict[str, Any]:
     own, counted, music = measured.own, measured.counted, measured.music
 
     def of(count: Count | None) -> dict[str, float] | None:
-        return {"nll_per_note": count.nll_per_row / measured.notes_per_row, "accuracy": count.accuracy} if count else None
+        if count is None:
+            return None
+        return {"nll_per_note": count.nll_per_row / measured.notes_per_row, "accuracy": count.accuracy}
 
     return {
         "split": measured.split,

@@ -1,9 +1,8 @@
 """Mixtures: the likelihood of held-out pieces when more than the network alone has a say.
 
-First the network is asked about a piece in every key that its voices can sing, and the answers are averaged: the
-geometric mean of the distributions, each moved back to the piece's own key, scaled to sum to one. Behind that the piece
-may copy itself (``midigen.sampling.copying``). Both are distributions over the next id that know nothing but the past,
-so what they give is a likelihood like the network's own.
+First the network is asked about a piece in keys around its own, and the distributions that it answers, each moved back,
+are averaged. Behind that the piece may copy itself (``midigen.sampling.copying``). Both give distributions over the
+next id that know nothing but the past, so what comes out is a likelihood like the network's own.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ import torch
 from torch import Tensor
 
 from midigen.checkpoints.run import Checkpoint
-from midigen.datasets.batches import collate, prepare_steps
+from midigen.datasets.batches import Steps, collate, prepare_steps
 from midigen.datasets.build import Dataset
 from midigen.models.sequence_model import SequenceModel
 from midigen.representations.representation import Representation
 from midigen.sampling.copying import CopyRecipe, CopySettings, CopyStack, recipe_for
 from midigen.scores.score import Ints
 
-OFF_AXIS = -20.0
-"""Log-probability of an id that the transposed network does not have."""
+MOST_SHIFT = 3
+"""Semitones up and down in which the network is asked. Farther, the lowest notes would leave the grid."""
 NOTHING = -1
 """Stands behind the end of a shorter piece."""
 MOST_CELLS = 400_000
@@ -91,21 +90,36 @@ def network_cells(model: SequenceModel, dataset: Dataset, split: str, *, transpo
 def _averaged(
     model: SequenceModel, representation: Representation, rows: Ints, plan: Ints, *, transposed: bool
 ) -> list[Tensor]:
-    """Return the distributions of a piece's columns, (T, size)."""
-    shifts = representation.transpositions(rows) if transposed else range(1)
-    versions = [(shift, representation.transpose(rows, plan, shift)) for shift in shifts]
-    kept = [(shift, prepare_steps(representation, *moved)) for shift, moved in versions if moved is not None]
-    steps = [version for _, version in kept]
+    """Return the distributions of a piece's columns, (T, size).
+
+    A key counts from the beginning until the past leaves the training voices' ranges in it: what is to come may not
+    have a say in which keys are asked.
+    """
+    shifts = range(-MOST_SHIFT, MOST_SHIFT + 1) if transposed else range(1)
+    steps = [_in_key(representation, rows, plan, shift) for shift in shifts]
     asked = model.eval().distributions(collate(steps, [0] * len(steps), len(steps[0])))
+    fitting = [range(1), *(representation.transpositions(rows[:step]) for step in range(1, len(rows)))]
+    weights = torch.tensor([[shift in at for at in fitting] for shift in shifts], dtype=torch.float64)
+    weights = weights / weights.sum(0)
     averaged = []
     for field, of_column in zip(representation.fields, asked, strict=True):
-        back = torch.full_like(of_column, OFF_AXIS)
-        back[..., field.axis :] = of_column[..., field.axis :]
-        for version, (shift, _) in enumerate(kept):
+        chances = of_column[:, : len(rows)].double().exp()
+        back = torch.zeros_like(chances)
+        back[..., field.axis :] = chances[..., field.axis :]
+        for version, shift in enumerate(shifts):
             low, high = max(0, -shift), field.axis - max(0, shift)
-            back[version, :, low:high] = of_column[version, :, low + shift : high + shift]
-        averaged.append(back.mean(0)[: len(rows)].double().softmax(-1))
+            back[version, :, low:high] = chances[version, :, low + shift : high + shift]
+        mean = (back * weights[..., None]).sum(0)
+        averaged.append(mean / mean.sum(-1, keepdim=True))
     return averaged
+
+
+def _in_key(representation: Representation, rows: Ints, plan: Ints, shift: int) -> Steps:
+    """Return a piece moved; what would leave the axis stays at its end, so that every piece can be moved."""
+    axes = np.array([field.axis for field in representation.fields])
+    inside = np.clip(rows, max(0, -shift), axes - 1 - max(0, shift))
+    moved = representation.transpose(np.where(rows < axes, inside, rows), plan, shift)
+    return prepare_steps(representation, *(moved or (rows, plan)))
 
 
 def copied_cells(cells: Cells, recipe: CopyRecipe) -> Cells:

@@ -113,10 +113,7 @@ class NoteClose(Rule):
             return None
         left, name = line - int(lane.rows[:, 1].sum()), self._notes.fields[column].name
         if name == "duration":
-            # What sounds before the last chord makes room for it; the chord lasts half a bar at least.
-            quanta, left = np.arange(self._notes.fields[column].size) + 1, left - int(drawn[1])
-            half = min(max(self._bar(lane) // 2, 1), self._notes.fields[column].size)
-            return torch.from_numpy(np.where(quanta <= left if left > 0 else quanta >= half, 0.0, -math.inf))
+            return self._durations(lane, left, int(drawn[1]), column)
         if name not in ("pitch", "step") or (name == "pitch" and left > self._bar(lane)):
             return None
         if left > self._bar(lane):
@@ -129,6 +126,16 @@ class NoteClose(Rule):
         may_land = int(drawn[0]) % 12 == tonic or left <= 0
         is_legal = (self._steps < left) | (may_land & (self._steps == max(left, 0)))
         return torch.from_numpy(np.where(is_legal, 0.0, -math.inf) + PULL * (may_land & (self._steps == left)))
+
+    def _durations(self, lane: Lane, left: int, step: int, column: int) -> Tensor:
+        """What sounds before the last chord makes room for it; its notes last equally, half a bar at least."""
+        quanta = np.arange(self._notes.fields[column].size) + 1
+        half = min(max(self._bar(lane) // 2, 1), len(quanta))
+        if left > 0:
+            is_legal = quanta <= left - step if step < left else quanta >= half
+        else:
+            is_legal = quanta == lane.rows[-1, column] + 1
+        return torch.from_numpy(np.where(is_legal, 0.0, -math.inf))
 
     def _pitches(self, lane: Lane, key: Tonality, left: int) -> Tensor:
         """Towards the tonic in the last bar; above it, of its triad, in the last chord."""

@@ -55,9 +55,9 @@ class CopyRecipe(NamedTuple):
 
 RECIPES = {
     "grid": CopyRecipe(CopySettings(), CopySettings()),
-    "notes": CopyRecipe(CopySettings(), CopySettings()),
-    "chords": CopyRecipe(CopySettings(), CopySettings()),
-    "abc": CopyRecipe(CopySettings(), CopySettings()),
+    "notes": CopyRecipe(CopySettings(begin=1e-9), CopySettings(0.041, 0.053, 0.049, 0.049, 0.945, 0.961)),
+    "chords": CopyRecipe(CopySettings(0.066, 0.084, 0.78, 0.061, 0.79, 0.85), CopySettings()),
+    "abc": CopyRecipe(CopySettings(0.033, 0.066, 0.03, 0.011, 0.7, 0.985), CopySettings()),
 }
 """By representation; fitted on validation pieces (``midigen.evaluation.mixtures``)."""
 

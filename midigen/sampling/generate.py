@@ -20,13 +20,14 @@ from midigen.representations.voice_grid import VoiceGrid
 from midigen.sampling.closing import SPARE_ROWS
 from midigen.sampling.collapse import collapse
 from midigen.sampling.constraints import Cut, TuneConstraint
+from midigen.sampling.copying import CopyingStepper, stepper_of
 from midigen.sampling.draw import DrawSettings, draw
 from midigen.sampling.expression import shape_velocities
 from midigen.sampling.finishing import with_metre, with_program, with_tempo, without_prompt
 from midigen.sampling.guides import Guides
 from midigen.sampling.lane import Lane
 from midigen.sampling.steering import Bent, Steering, in_key, make_steerer, set_plan
-from midigen.sampling.stepper import AnyStepper, make_stepper
+from midigen.sampling.stepper import AnyStepper
 from midigen.scores.score import Ints, Score
 
 
@@ -113,6 +114,8 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
         raise UsageError(f"The model draws no column {wrong}; its columns are: {', '.join(names)}.")
     steering = request.steering
     steerer = None
+    if steering.meter is not None and request.prompt is not None:
+        raise UsageError("--meter is not possible with a prompt: its own metre goes on.")
     if steering.wishes:
         steerer = make_steerer(representation, checkpoint.model, steering, request.length, request.bars)
     representation = set_plan(representation, steering)
@@ -122,7 +125,7 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
     lanes = [_lane(representation, request, number, given, given_plan) for number in numbers]
     constraint = _constraint(representation, request, lanes)
     guides = Guides(request.settings, constraint, steerer)
-    _draw_rows(make_stepper(checkpoint.model), representation, request, lanes, guides, progress or no_progress)
+    _draw_rows(stepper_of(checkpoint), representation, request, lanes, guides, progress or no_progress)
     if constraint is not None:
         constraint.require_ends()
     seconds = time.perf_counter() - started
@@ -205,7 +208,7 @@ def _opening(representation: Representation, request: Request) -> tuple[Ints, In
 
 @torch.inference_mode()
 def _draw_rows(
-    stepper: AnyStepper,
+    stepper: AnyStepper | CopyingStepper,
     representation: Representation,
     request: Request,
     lanes: list[Lane],
@@ -236,7 +239,7 @@ def _draw_rows(
 
 
 def _draw_row(
-    stepper: AnyStepper,
+    stepper: AnyStepper | CopyingStepper,
     representation: Representation,
     lanes: list[Lane],
     hidden: torch.Tensor,

@@ -192,7 +192,8 @@ class Density(Rule):
                 self._press(lane, self._wanted - self._onsets.pop(lane))
         sounding = self._table.sounding(column, context)
         bias = torch.full((self._size,), self._pressure.get(lane, 0.0))
-        bias[REST if sounding is None else sounding] = 0.0
+        # Neither to hold nor to rest begins a note.
+        bias[[REST, REST if sounding is None else sounding]] = 0.0
         return bias
 
     def _press(self, lane: Lane, error: float) -> None:

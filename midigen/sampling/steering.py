@@ -64,7 +64,9 @@ class Steering:
     is_hard: bool = False
     """Whether notes outside the chord are forbidden."""
     end: bool = False
+    """Whether the piece is brought to a close on its tonic."""
     repeat_guard: int | None = None
+    """Rows of the longest passage that may not go round more than three times."""
 
     def __post_init__(self) -> None:
         _ = self.tonality, self.classes, self.ranges, self.metre, self.progression

@@ -92,7 +92,11 @@ def test_a_name_with_a_nul_is_refused(tmp_path: Path) -> None:
     assert extract(path, tmp_path / "out", SUFFIXES)[0][1].startswith("its name holds")
 
 
-@given(st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=30).map(lambda text: text + ".mid"))
+@given(
+    st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=30).map(
+        lambda text: text + ".mid"
+    )
+)
 @settings(max_examples=40, deadline=None)
 def test_no_name_leads_outside(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     folder = tmp_path_factory.mktemp("names")
