@@ -112,7 +112,7 @@ RECIPES = {
     ),
     "jsb-record": Recipe(
         ("jsb-chorales",),
-        "grid-large",
+        "jsb-record",
         30,
         "The JSB Chorales: chorales in four voices by Johann Sebastian Bach, by sixteenths, with the split of 2005",
         (

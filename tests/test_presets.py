@@ -42,5 +42,7 @@ def test_another_optimizer_comes_with_a_rate_of_its_own_and_without_a_decay_mean
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match="no preset called 'opera'; choose one of: grid, grid-large, notes"):
+    with pytest.raises(
+        UsageError, match="no preset called 'opera'; choose one of: grid, grid-large, jsb-record, notes"
+    ):
         find_preset("opera")

@@ -40,7 +40,7 @@ def test_from_nothing_to_sound(tmp_path: Path, request: pytest.FixtureRequest, c
     (fetched,) = midigen(tmp_path, corpora, "fetch", "bach-chorales")
     assert fetched["pieces"] == len(chorales)
 
-    size = ("--hidden-size", "16", "--layers", "1", "--minutes", "0.03")
+    size = ("--hidden-size", "16", "--layers", "1", "--epochs", "1")
     trained = midigen(tmp_path, corpora, "train", "bach-chorales", "--name", "bach", *size)
     assert trained["train_loss"] < np.log(58)
 

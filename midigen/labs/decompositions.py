@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from midigen.checkpoints.run import find_checkpoint, load_checkpoint
+from midigen.checkpoints.run import find_checkpoint, load_checkpoint, run_folders
 from midigen.datasets.batches import batches
 from midigen.datasets.build import Dataset, prepare
 from midigen.errors import CheckpointError
@@ -189,6 +189,8 @@ def newest(checkpoints: Path) -> Trained:
         CheckpointError: there is none, its dataset is gone or holds no piece out, or it is no LSTM of ours for voices
             or notes.
     """
+    if not run_folders(checkpoints):
+        raise CheckpointError(f"There is no network of your own in {checkpoints}; train one: midigen train.")
     folder = find_checkpoint(None, checkpoints)
     checkpoint, dataset = load_checkpoint(folder), resumed_job(folder, {}).dataset
     model = checkpoint.model

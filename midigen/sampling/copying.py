@@ -32,17 +32,17 @@ BEAT, BAR = 4, 16
 class CopySettings:
     """How one such model copies; all are probabilities or shares from 0 to 1."""
 
-    begin: float = 2.5e-3
+    begin: float = 0.01
     """Chance a row that copying begins."""
     stop: float = 0.02
     """Chance a row that it stops."""
-    slip_held: float = 0.18
+    slip_held: float = 0.03
     """Chance that a cell that would only be held is not copied."""
-    slip_moved: float = 1e-3
+    slip_moved: float = 0.01
     """The same of a cell that would move."""
-    off_beat: float = 0.1
+    off_beat: float = 0.5
     """Weight of a distance that is no multiple of a beat, beside one that is."""
-    off_bar: float = 0.05
+    off_bar: float = 0.5
     """Weight of a distance that is no multiple of a bar, beside one that is."""
 
 
@@ -54,7 +54,9 @@ class CopyRecipe(NamedTuple):
 
 
 RECIPES = {
-    "grid": CopyRecipe(CopySettings(), CopySettings()),
+    "grid": CopyRecipe(
+        CopySettings(0.0015, 0.02, 0.029, 0.001, 0.1, 0.05), CopySettings(0.0032, 0.084, 0.004, 0.001, 0.063, 0.125)
+    ),
     "notes": CopyRecipe(CopySettings(begin=1e-9), CopySettings(0.041, 0.053, 0.049, 0.049, 0.945, 0.961)),
     "chords": CopyRecipe(CopySettings(0.066, 0.084, 0.78, 0.061, 0.79, 0.85), CopySettings()),
     "abc": CopyRecipe(CopySettings(0.033, 0.066, 0.03, 0.011, 0.7, 0.985), CopySettings()),

@@ -79,7 +79,7 @@ def test_the_newest_network_is_taken_with_its_dataset(tmp_path: Path) -> None:
 
 
 def test_networks_that_will_not_do_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no trained model"):
+    with pytest.raises(CheckpointError, match="no network of your own"):
         newest(tmp_path / "none")
     tiny.trained(tmp_path / "chords", tiny.chords(tmp_path / "data-chords"))
     with pytest.raises(CheckpointError, match="no LSTM for grid or notes"):

@@ -87,7 +87,7 @@ def header(score: Score, name: str) -> str:
 def test_all_notes_are_in_the_scale(models: dict[str, Checkpoint], name: str) -> None:
     steered = compose(models[name], Steering(key="D", scale="dorian"))
     assert {pitch % 12 for pitch in pitches(steered)} <= {2, 4, 5, 7, 9, 11, 0}
-    assert {pitch % 12 for pitch in pitches(compose(models[name]))} - {2, 4, 5, 7, 9, 11, 0}
+    assert {pitch % 12 for pitch in pitches(compose(models[name], count=8))} - {2, 4, 5, 7, 9, 11, 0}
     assert steered.bent is not None
     assert 0 < steered.bent.mass <= steered.bent.draws
     assert not steered.bent.passed
@@ -178,7 +178,7 @@ def test_chords_hold_for_the_letters_of_a_tune(models: dict[str, Checkpoint]) ->
         ("grid", {"bars": 3, "length": None}),
         ("grid", {}),
         ("notes", {"bars": 3, "length": None}),
-        ("notes", {"length": 30}),
+        ("notes", {"length": 30, "seed": 3}),
         ("chords", {"length": 30}),
     ],
 )
