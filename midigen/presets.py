@@ -69,15 +69,15 @@ PRESETS = {
     ),
     "notes": Preset(
         "notes",
-        ModelConfig(layers=2, hidden_size=256, head_size=192, dropout=0.5),
-        TrainConfig(minutes=10, batch_size=16, sequence_length=128, weight_decay=0.1),
+        ModelConfig(layers=2, hidden_size=256, head_size=192, dropout=0.25),
+        TrainConfig(minutes=10, batch_size=16, sequence_length=64, weight_decay=0.1, average=0.99),
         "ours: streams with carried state",
     ),
     "chords": Preset(
         "chords",
         ModelConfig(layers=2, hidden_size=256, head_size=192, dropout=0.5),
         TrainConfig(minutes=10, batch_size=16, sequence_length=128, weight_decay=0.1),
-        "ours: as notes",
+        "ours: as notes, held back more",
         vocabulary=577,
     ),
     "abc": Preset(

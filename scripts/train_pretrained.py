@@ -67,8 +67,8 @@ class Recipe:
 RECIPES = {
     "chorales": Recipe(
         ("bach-chorales",),
-        "grid-large",
-        30,
+        "grid",
+        12,
         "Chorales in four voices by Johann Sebastian Bach, with struck-again notes, bars, fermatas and keys. Trained "
         "on none of the validation and test pieces of the JSB Chorales, nor on one that is nearly the same "
         "(BWV 140.7 and 176.6 are held out for that)",
@@ -81,7 +81,7 @@ RECIPES = {
     "folk-tunes": Recipe(
         ("irish", "ryans-mammoth", "oneills", "airds-airs"),
         "abc",
-        40,
+        30,
         "Tunes in ABC notation: irish.abc of the MIT course on deep learning, Ryan's Mammoth Collection (Boston 1883), "
         "O'Neill's Music of Ireland (Chicago 1903) and James Aird's Selection (Glasgow from 1778)",
         (
@@ -104,7 +104,7 @@ RECIPES = {
     "strings": Recipe(
         ("quartets",),
         "notes",
-        30,
+        12,
         "String quartets by Haydn (opus 1 no. 1, 74 no. 1), Mozart (K. 80, 155, 156, 458) and Beethoven (opus 18, 59, "
         "74), movement by movement",
         (MUSIC21, "The files name no encoder"),

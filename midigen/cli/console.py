@@ -123,7 +123,12 @@ def shown(path: Path) -> str:
 
 
 def refuse_to_overwrite(targets: Iterable[Path], *, force: bool) -> None:
-    """Raise UsageError if one of the files is there and may not be overwritten."""
+    """Raise UsageError if one of the files is there and may not be overwritten, or its folder cannot be written to."""
     for target in targets:
+        folder = next(parent for parent in target.absolute().parents if parent.exists())
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise UsageError(
+                f"{shown(folder)} is no folder that can be written to: name another by --out.", file=folder
+            )
         if target.exists() and not force:
             raise UsageError(f"{shown(target)} is there already: give --force to overwrite it, or --out.", file=target)

@@ -22,7 +22,7 @@ def models(
     ] = None,
     checkpoints: options.Checkpoints = options.CHECKPOINTS,
 ) -> None:
-    """List the models to compose with: those that come with midigen, and yours.
+    """List the models to compose with, those that ship and yours.
 
     Any of them serves as MODEL in generate and evaluate, and as --from in train. Nats per note compare models of the
     same tokens and corpus only.

@@ -11,8 +11,7 @@ where kinds is the number of different ids seen after a context; below the empty
 
 from __future__ import annotations
 
-import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -57,45 +56,53 @@ class NGram:
 
     def __init__(self, sizes: Sequence[int], order: int) -> None:
         self.sizes, self.order = tuple(sizes), order
-        self._after: dict[tuple[int, ...], Counter[int]] = {}
+        self._after = defaultdict[tuple[int, ...], Counter[int]](Counter)
+        self._summed: dict[tuple[int, ...], tuple[int, int]] = {}
+        """What was asked for already: how often a context was seen, and what came most often."""
 
     def learn(self, rows: Ints) -> None:
         """Count a piece, (T, K)."""
-        for column, past, value in self._walk(rows, self.order):
+        self._summed.clear()
+        for column, past, value in self._walk(rows):
             for length in range(len(past) + 1):
-                self._after.setdefault((column, *past[len(past) - length :]), Counter())[value] += 1
+                self._after[column, *past[len(past) - length :]][value] += 1
 
-    def score(self, rows: Ints, order: int | None = None, first: int = 0) -> Count:
-        """Return what a piece, (T, K), costs from its row ``first`` on, with contexts of at most ``order`` ids.
+    def score(self, rows: Ints, first: int = 0) -> list[Count]:
+        """Return what a piece, (T, K), costs from its row ``first`` on, with contexts of at most 0, 1, 2, ... ids.
 
         The order 0 is the unigram.
         """
-        nats, correct = np.zeros(len(self.sizes)), np.zeros(len(self.sizes), np.int64)
-        walk = self._walk(rows, self.order if order is None else order)
-        for column, past, value in islice(walk, first * len(self.sizes), None):
-            nats[column] -= math.log(self.probability(column, past, value))
-            correct[column] += self._most_frequent(column, past) == value
-        return Count(nats, correct, max(len(rows) - first, 0))
+        nats = np.zeros((self.order + 1, len(self.sizes)))
+        correct = np.zeros((self.order + 1, len(self.sizes)), np.int64)
+        for column, past, value in islice(self._walk(rows), first * len(self.sizes), None):
+            chances, likeliest = zip(*self._foreseen(column, past, value), strict=True)
+            nats[:, column] -= np.log(chances)
+            correct[:, column] += np.array(likeliest) == value
+        return [Count(*each, max(len(rows) - first, 0)) for each in zip(nats, correct, strict=True)]
 
     def probability(self, column: int, past: Sequence[int], value: int) -> float:
         """Return p(id of a column | the ids before it)."""
-        chance = 1 / self.sizes[column]
+        return self._foreseen(column, past, value)[-1][0]
+
+    def _foreseen(self, column: int, past: Sequence[int], value: int) -> list[tuple[float, int]]:
+        """Return p(id), and the likeliest id, given the last 0, 1, 2, ... ids."""
+        chance, likeliest, found = 1 / self.sizes[column], 0, list[tuple[float, int]]()
         for length in range(len(past) + 1):
-            after = self._after.get((column, *past[len(past) - length :]))
+            context = (column, *past[len(past) - length :])
+            after = self._after.get(context)
             if after is None:
-                break
-            chance = (after[value] + len(after) * chance) / (after.total() + len(after))
-        return chance
+                # What goes back farther was not seen either.
+                return found + [(chance, likeliest)] * (len(past) + 1 - length)
+            if context not in self._summed:
+                self._summed[context] = after.total(), after.most_common(1)[0][0]
+            total, likeliest = self._summed[context]
+            chance = (after[value] + len(after) * chance) / (total + len(after))
+            found.append((chance, likeliest))
+        return found
 
-    def _most_frequent(self, column: int, past: Sequence[int]) -> int:
-        for length in range(len(past), -1, -1):
-            if after := self._after.get((column, *past[len(past) - length :])):
-                return after.most_common(1)[0][0]
-        return 0
-
-    def _walk(self, rows: Ints, order: int) -> Iterator[tuple[int, tuple[int, ...], int]]:
+    def _walk(self, rows: Ints) -> Iterator[tuple[int, tuple[int, ...], int]]:
         """Yield column, the ids before it, and the id, of all ids of a piece."""
-        columns = len(self.sizes)
+        columns, order = len(self.sizes), self.order
         ids = [START] * order + rows.flatten().tolist()
         for place in range(order, len(ids)):
             yield (place - order) % columns, tuple(ids[place - order : place]), ids[place]
@@ -118,21 +125,23 @@ def baselines(dataset: Dataset, split: str, first: int = 0) -> Baselines | None:
     Of the n-grams that look back one id to two rows, at least six ids, the one that does best on the validation pieces
     is taken, so that nothing but this number is fitted to any held-out piece.
     """
+    if not dataset.indices(split):
+        return None
     sizes = [field.size for field in dataset.representation.fields]
     counts = NGram(sizes, max(LEAST_ORDER, 2 * len(sizes)))
     for index in dataset.indices("train"):
         counts.learn(dataset.piece(index)[0])
 
-    def cost(of: str, order: int) -> Count:
-        return _sum([counts.score(dataset.piece(index)[0], order, first) for index in dataset.indices(of)])
+    def costs(of: str) -> list[Count]:
+        pieces = [counts.score(dataset.piece(index)[0], first) for index in dataset.indices(of)]
+        return [_sum(by_order) for by_order in zip(*pieces, strict=True)]
 
-    if not dataset.indices(split):
-        return None
-    judged = "valid" if dataset.indices("valid") else split
-    best = min(range(1, counts.order + 1), key=lambda order: cost(judged, order).nll_per_row)
-    return Baselines(cost(split, 0), cost(split, best), best)
+    found = costs(split)
+    judged = costs("valid") if split != "valid" and dataset.indices("valid") else found
+    best = min(range(1, counts.order + 1), key=lambda order: judged[order].nll_per_row)
+    return Baselines(found[0], found[best], best)
 
 
-def _sum(counts: list[Count]) -> Count:
+def _sum(counts: Sequence[Count]) -> Count:
     nats, correct, rows = zip(*counts, strict=True)
     return Count(np.sum(nats, axis=0), np.sum(correct, axis=0), sum(rows))

@@ -19,6 +19,7 @@ from midigen.checkpoints.run import Checkpoint
 from midigen.datasets.batches import Steps, collate, prepare_steps
 from midigen.datasets.build import Dataset
 from midigen.models.sequence_model import SequenceModel
+from midigen.representations.notes import DRUMS, Notes
 from midigen.representations.representation import Representation
 from midigen.sampling.copying import CopyRecipe, CopySettings, CopyStack, recipe_for
 from midigen.scores.score import Ints
@@ -28,6 +29,8 @@ MOST_SHIFT = 3
 NOTHING = -1
 """Stands behind the end of a shorter piece."""
 MOST_CELLS = 400_000
+MOST_COMPARED = 2_000_000_000
+"""Cells times the rows that each is held against; a single long piece has many."""
 LONGEST_TRANSPOSED = 1000
 """Rows of a piece that is asked about in every key."""
 FIRST_STEP, LAST_STEP = 1.0, 0.25
@@ -58,22 +61,33 @@ def mixed_likelihoods(checkpoint: Checkpoint, dataset: Dataset, split: str) -> d
     recipe = recipe_for(checkpoint)
     rows = [dataset.manifest["pieces"][index]["rows"] for index in dataset.indices(split)]
     each = len(representation.fields) / representation.notes_per_row
-    if recipe is None or not isinstance(checkpoint.model, SequenceModel) or sum(rows) * each > MOST_CELLS:
+    compared = len(rows) * max(rows) ** 2 * len(representation.fields)
+    if recipe is None or not isinstance(checkpoint.model, SequenceModel):
+        return {}
+    if sum(rows) * each > MOST_CELLS or compared > MOST_COMPARED:
         return {}
     found = {}
-    transposed = max(rows) <= LONGEST_TRANSPOSED and any(
-        len(representation.transpositions(dataset.piece(index)[0])) > 1 for index in dataset.indices(split)
-    )
+    transposed = max(rows) <= LONGEST_TRANSPOSED and can_be_asked_in_keys(representation)
     cells = network_cells(checkpoint.model, dataset, split, transposed=transposed)
     if transposed:
         found["averaged over transpositions"] = cells.nll * each
     return {**found, "copying itself": copied_cells(cells, recipe).nll * each}
 
 
+def can_be_asked_in_keys(representation: Representation) -> bool:
+    """Return whether every cell can be moved by itself: its pitch lies on an axis, and no later one decides if it does.
+
+    Chord tokens lie on none. Whether a note moves with the key or is a drum's is drawn behind its pitch.
+    """
+    is_of_drums = isinstance(representation, Notes) and DRUMS in representation.programs
+    return any(field.axis for field in representation.fields) and not is_of_drums
+
+
 @torch.inference_mode()
 def network_cells(model: SequenceModel, dataset: Dataset, split: str, *, transposed: bool) -> Cells:
-    """Return what a network gives the ids of a split, averaged over transpositions or not."""
+    """Return what a network gives the ids of a split, averaged over transpositions (where it can be) or not."""
     representation = dataset.representation
+    transposed = transposed and can_be_asked_in_keys(representation)
     pieces = [dataset.piece(index) for index in dataset.indices(split)]
     longest = max(len(rows) for rows, _ in pieces)
     shape = (len(pieces), longest, len(representation.fields))
@@ -104,9 +118,9 @@ def _averaged(
     averaged = []
     for field, of_column in zip(representation.fields, asked, strict=True):
         chances = of_column[:, : len(rows)].double().exp()
-        back = torch.zeros_like(chances)
-        back[..., field.axis :] = chances[..., field.axis :]
-        for version, shift in enumerate(shifts):
+        back = chances.clone()
+        back[..., : field.axis] = 0
+        for version, shift in enumerate(shifts if field.axis else ()):
             low, high = max(0, -shift), field.axis - max(0, shift)
             back[version, :, low:high] = chances[version, :, low + shift : high + shift]
         mean = (back * weights[..., None]).sum(0)
@@ -119,7 +133,8 @@ def _in_key(representation: Representation, rows: Ints, plan: Ints, shift: int) 
     axes = np.array([field.axis for field in representation.fields])
     inside = np.clip(rows, max(0, -shift), axes - 1 - max(0, shift))
     moved = representation.transpose(np.where(rows < axes, inside, rows), plan, shift)
-    return prepare_steps(representation, *(moved or (rows, plan)))
+    assert moved is not None  # noqa: S101  # all of it lies on the axis
+    return prepare_steps(representation, *moved)
 
 
 def copied_cells(cells: Cells, recipe: CopyRecipe) -> Cells:

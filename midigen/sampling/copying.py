@@ -13,6 +13,7 @@ The idea of mixing a cache of the past into a network is that of Grave, Joulin a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,10 +23,13 @@ from torch import Tensor
 from midigen.checkpoints.run import Checkpoint
 from midigen.models.network import State
 from midigen.models.sequence_model import SequenceModel, end_and_rest
+from midigen.sampling.draw import DrawSettings
 from midigen.sampling.stepper import AnyStepper, make_stepper
 
 BEAT, BAR = 4, 16
 """Rows; distances that are a multiple of these are likelier."""
+COLDEST = 0.05
+"""Temperature of the network beside copies where 0 is asked for: what is not the likeliest must stay possible."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ RECIPES = {
     ),
     "notes": CopyRecipe(CopySettings(begin=1e-9), CopySettings(0.041, 0.053, 0.049, 0.049, 0.945, 0.961)),
     "chords": CopyRecipe(CopySettings(0.066, 0.084, 0.78, 0.061, 0.79, 0.85), CopySettings()),
-    "abc": CopyRecipe(CopySettings(0.033, 0.066, 0.03, 0.011, 0.7, 0.985), CopySettings()),
+    "abc": CopyRecipe(CopySettings(0.014, 0.053, 0.43, 0.001, 0.997, 0.886), CopySettings()),
 }
 """By representation; fitted on validation pieces (``midigen.evaluation.mixtures``)."""
 
@@ -145,10 +149,16 @@ class CopyStack:
 
 
 class CopyingStepper:
-    """A stepper whose network is mixed with copies of the pieces' own past; the end is the network's."""
+    """A stepper whose network is mixed with copies of the pieces' own past; the end is the network's.
 
-    def __init__(self, stepper: AnyStepper, recipe: CopyRecipe, columns: int) -> None:
-        self.stepper, self.start, self.stack = stepper, stepper.start, CopyStack(recipe, columns)
+    Each column's temperature bears on the network alone: one below 1 that sharpened the mixture would make a copy ever
+    more certain, and pieces would go round in circles. So what ``logits`` gives is the mixture once it is divided by
+    the temperature, as draws do.
+    """
+
+    def __init__(self, stepper: AnyStepper, recipe: CopyRecipe, temperatures: Sequence[float]) -> None:
+        self.stepper, self.start, self.stack = stepper, stepper.start, CopyStack(recipe, len(temperatures))
+        self.temperatures = temperatures
         self.past: Tensor | None = None
         """(B, t, K) rows so far; None before the first step."""
 
@@ -163,7 +173,7 @@ class CopyingStepper:
         hidden, state = self.stepper.advance(before, context, state)
         self.hidden, self.context, self.seen = hidden, context, 0
         self.asked: list[Tensor] = []
-        """The network's own probabilities of the columns asked for so far."""
+        """The network's own probabilities of the columns asked for so far, at their temperatures."""
         return hidden, state
 
     def logits(self, column: int, hidden: Tensor, context: Tensor, drawn: Tensor) -> Tensor:
@@ -173,10 +183,12 @@ class CopyingStepper:
         ending = None
         if column == 0:
             ending, ids = end_and_rest(ids)
-        self.asked.append(ids.double().softmax(-1))
-        mixed = self.stack.mix(column, self.asked[column]).log()
-        # Among ids whose probabilities sum to one the log odds of the end are its logit.
-        return mixed if ending is None else torch.cat([mixed, ending.double()[:, None]], dim=-1)
+        temperature = self.temperatures[column]
+        self.asked.append((ids.double() / max(temperature, COLDEST)).softmax(-1))
+        mixed = self.stack.mix(column, self.asked[column]).log() * (temperature or 1)
+        if ending is None:
+            return mixed
+        return torch.cat([mixed, (ending.double() + mixed.logsumexp(-1))[:, None]], dim=-1)
 
     def _see(self, drawn: Tensor) -> None:
         """Tell the copies of the columns drawn of this row that they do not know yet."""
@@ -188,9 +200,9 @@ class CopyingStepper:
             self.seen = column + 1
 
 
-def stepper_of(checkpoint: Checkpoint) -> AnyStepper | CopyingStepper:
+def stepper_of(checkpoint: Checkpoint, settings: DrawSettings) -> AnyStepper | CopyingStepper:
     """Return what takes the steps of a checkpoint's network, with copies where there is a recipe for them."""
     stepper, recipe = make_stepper(checkpoint.model), recipe_for(checkpoint)
     if recipe is None:
         return stepper
-    return CopyingStepper(stepper, recipe, len(checkpoint.representation.fields))
+    return CopyingStepper(stepper, recipe, [settings.of(field.name) for field in checkpoint.representation.fields])

@@ -11,7 +11,7 @@ import torch
 
 from midigen.checkpoints.run import Checkpoint
 from midigen.corpora.fetch import no_progress
-from midigen.errors import SamplingError, UsageError
+from midigen.errors import RepresentationError, SamplingError, UsageError
 from midigen.formats.abc_notation import PlayedTune
 from midigen.models.sequence_model import end_and_rest
 from midigen.representations.abc_characters import AbcCharacters
@@ -125,7 +125,9 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
     lanes = [_lane(representation, request, number, given, given_plan) for number in numbers]
     constraint = _constraint(representation, request, lanes)
     guides = Guides(request.settings, constraint, steerer)
-    _draw_rows(stepper_of(checkpoint), representation, request, lanes, guides, progress or no_progress)
+    _draw_rows(
+        stepper_of(checkpoint, request.settings), representation, request, lanes, guides, progress or no_progress
+    )
     if constraint is not None:
         constraint.require_ends()
     seconds = time.perf_counter() - started
@@ -197,7 +199,10 @@ def _opening(representation: Representation, request: Request) -> tuple[Ints, In
         return representation.encode_text(request.prompt_text)
     if prompt is None:
         return np.zeros((0, len(representation.fields)), np.int64), None
-    rows, plan = representation.encode(in_key(prompt.score, request.steering.tonality))
+    try:
+        rows, plan = representation.encode(in_key(prompt.score, request.steering.tonality))
+    except RepresentationError as error:
+        raise RepresentationError(f"The piece of --prompt does not fit the model: {error}.") from error
     stop = len(rows) if prompt.rows is None else prompt.skip + prompt.rows
     if prompt.skip < 0 or stop <= prompt.skip or prompt.skip >= len(rows):
         raise SamplingError(

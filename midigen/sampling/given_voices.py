@@ -47,11 +47,12 @@ def voices_of(score: Score, named: Sequence[str] | None) -> dict[str, int]:
         named: the voices to keep; None for all that there are.
 
     Raises:
-        UsageError: it is not clear which voices the parts are, or one that is named is not there.
+        UsageError: it is not clear which voices the parts are, there are more than four or none, or one that is named
+            is not there.
     """
-    present = np.unique(score.part[~is_drum(score)]).tolist()
+    present = sounding_parts(score)
     names = [score.parts[part].name.strip().lower() for part in present]
-    if present and set(names) <= set(VOICES) and len(set(names)) == len(names):
+    if set(names) <= set(VOICES) and len(set(names)) == len(names):
         known = dict(zip(names, present, strict=True))
     elif named is not None and len(named) == len(present):
         known = dict(zip(named, present, strict=True))
@@ -68,6 +69,20 @@ def voices_of(score: Score, named: Sequence[str] | None) -> dict[str, int]:
     if missing := [voice for voice in named or () if voice not in known]:
         raise UsageError(f"The piece has no {' and no '.join(missing)}; its voices are: {', '.join(known)}.")
     return known if named is None else {voice: known[voice] for voice in named}
+
+
+def sounding_parts(score: Score) -> list[int]:
+    """Return the parts with notes, without drums: one to four.
+
+    Raises:
+        UsageError: there are none, or more.
+    """
+    present: list[int] = np.unique(score.part[~is_drum(score)]).tolist()
+    if not present:
+        raise UsageError("The piece has no notes but those of drums: name one with a melody.")
+    if len(present) > len(VOICES):
+        raise UsageError(f"The piece has {len(present)} parts with notes: name one of at most four, a part a voice.")
+    return present
 
 
 def lay_out(checkpoint: Checkpoint, score: Score, voices: dict[str, int]) -> Given:

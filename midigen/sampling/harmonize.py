@@ -19,7 +19,7 @@ from midigen.errors import UsageError
 from midigen.representations.grid_plan import QUANTUM
 from midigen.representations.voice_grid import AGAIN, COLUMN, REST, SCORE_ORDER, SILENT, VOICES, VoiceGrid
 from midigen.sampling.expression import shape_velocities
-from midigen.sampling.given_voices import Given, lay_out, voices_of
+from midigen.sampling.given_voices import Given, lay_out, sounding_parts, voices_of
 from midigen.sampling.particles import Bools, Drawn, ParticleSettings, Task, draw_pieces
 from midigen.sampling.stepper import make_stepper
 from midigen.scores.score import Ints, Score
@@ -90,10 +90,10 @@ def inpaint(
         SamplingError: the piece does not fit the grid.
     """
     chosen = VOICES if voices is None else voices
-    known = voices_of(score, None)
-    if len(known) != len(VOICES):
-        raise UsageError(f"The piece has {len(known)} of the four voices; midigen harmonize composes the others.")
-    given = lay_out(checkpoint, score, known)
+    there = len(sounding_parts(score))
+    if there != len(VOICES):
+        raise UsageError(f"The piece has {there} of the four voices; midigen harmonize composes the others.")
+    given = lay_out(checkpoint, score, voices_of(score, None))
     numbers = (given.plan[:-1, 0] == 0).cumsum()
     first, last = bars
     if not numbers[0] <= first <= last <= numbers[-1]:

@@ -88,6 +88,7 @@ def test_inpaint_changes_the_bars_and_voices_that_are_named() -> None:
         (("harmonize", "hymn.mid"), "The piece has all four voices: name those to keep"),
         (("harmonize", "tune.abc", "--temperature", "-1"), "A temperature lies between 0 and 100"),
         (("harmonize", "tune.abc", "--out", "tune.wav"), "--out tune.wav must end in .mid"),
+        (("harmonize", "tune.abc", "--out", "hymn.mid/new.mid"), "hymn.mid is no folder that can be written to"),
         (("inpaint", "hymn.mid", "--bars", "one"), "--bars takes a bar, or the first and the last, such as 5-8"),
         (("inpaint", "hymn.mid", "--bars", "3-2"), "--bars takes a bar, or the first and the last, such as 5-8"),
         (("inpaint", "hymn.mid", "--bars", "3-4"), "--bars 3-4: the piece has the bars 1 to 3."),

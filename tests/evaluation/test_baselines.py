@@ -41,10 +41,10 @@ def test_columns_are_counted_by_themselves_and_know_those_before_them() -> None:
     rows = np.array([[0, 1], [1, 0]] * 50)
     counts = NGram([2, 2], 1)
     counts.learn(rows)
-    unigram = counts.score(rows, 0)
+    unigram, bigram = counts.score(rows)
     assert unigram.nats / len(rows) == pytest.approx([math.log(2)] * 2, rel=1e-2)
-    assert counts.score(rows).nats[1] < 0.1 * unigram.nats[1]
-    assert counts.score(rows).accuracy > 0.95
+    assert bigram.nats[1] < 0.1 * unigram.nats[1]
+    assert bigram.accuracy > 0.95
 
 
 def test_a_split_is_scored_by_counts_of_the_training_pieces_with_the_best_order(tmp_path: Path) -> None:
@@ -68,6 +68,21 @@ def test_rows_before_the_first_are_context_only(rows: list[tuple[int, int]], fir
     counts = NGram([4, 3], 2)
     counts.learn(np.array(rows))
     whole, rest = counts.score(np.array(rows)), counts.score(np.array(rows), first=first)
-    opening = counts.score(np.array(rows[:first])) if rows[:first] else None
-    assert rest.rows == max(len(rows) - first, 0)
-    assert rest.nats + (0 if opening is None else opening.nats) == pytest.approx(whole.nats)
+    opening = counts.score(np.array(rows[:first]).reshape(-1, 2))
+    for parts in zip(whole, opening, rest, strict=True):
+        assert parts[2].rows == max(len(rows) - first, 0)
+        assert parts[1].nats + parts[2].nats == pytest.approx(parts[0].nats)
+
+
+@given(IDS, IDS)
+def test_each_order_costs_what_its_probabilities_say(
+    rows: list[tuple[int, int]], held_out: list[tuple[int, int]]
+) -> None:
+    counts = NGram([4, 3], 3)
+    counts.learn(np.array(rows))
+    ids = [-1] * 3 + [value for row in held_out for value in row]
+    for order, count in enumerate(counts.score(np.array(held_out))):
+        chances = [
+            counts.probability((place - 3) % 2, ids[place - order : place], ids[place]) for place in range(3, len(ids))
+        ]
+        assert count.nats.sum() == pytest.approx(-np.log(chances).sum())

@@ -10,9 +10,18 @@ import torch
 
 from midigen.datasets.build import Dataset
 from midigen.evaluation.evaluate import likelihood
-from midigen.evaluation.mixtures import NOTHING, Cells, copied_cells, fit_recipe, mixed_likelihoods, network_cells
+from midigen.evaluation.mixtures import (
+    NOTHING,
+    Cells,
+    can_be_asked_in_keys,
+    copied_cells,
+    fit_recipe,
+    mixed_likelihoods,
+    network_cells,
+)
 from midigen.models.build import make_network
 from midigen.models.sequence_model import SequenceModel
+from midigen.representations.notes import DRUMS, Notes
 from midigen.sampling.copying import CopyRecipe, CopySettings
 from midigen.scores.score import Score
 from tests import tiny
@@ -31,6 +40,13 @@ def hymns_in_keys(folder: Path) -> Dataset:
     """The voices' ranges leave the last piece some keys around its own."""
     scores = [replace(tiny.hymn(seed), pitch=tiny.hymn(seed).pitch + shift) for seed, shift in enumerate((-4, 4, 0))]
     return tiny.dataset(folder, scores, "grid", "ttv")
+
+
+def melodies_in_keys(folder: Path) -> Dataset:
+    scores = [
+        replace(tiny.melody(seed), pitch=tiny.melody(seed).pitch + shift) for seed, shift in enumerate((-4, 4, 0))
+    ]
+    return tiny.dataset(folder, scores, "notes", "ttv")
 
 
 def sung_twice(score: Score) -> Score:
@@ -68,7 +84,31 @@ def test_an_average_over_keys_differs_from_one_key(tmp_path: Path) -> None:
     assert averaged.nll == pytest.approx(alone.nll, rel=0.02)
 
 
-def test_what_a_cell_gets_depends_on_the_past_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tokens", ["grid", "notes"])
+def test_what_a_cell_gets_from_all_keys_depends_on_the_past_alone(tmp_path: Path, tokens: str) -> None:
+    """What is to come goes to the end of the training voices' ranges, where fewer keys fit."""
+    data = hymns_in_keys(tmp_path) if tokens == "grid" else melodies_in_keys(tmp_path)
+    model, (held_out,) = model_for(data), data.indices("valid")
+    rows, begin = data.rows.copy(), 10
+    rows[data.offsets[held_out] + begin : data.offsets[held_out + 1] - 1, 0] = data.rows[:, 0].max()
+    changed = replace(data, rows=rows)
+    own, other = (network_cells(model, each, "valid", transposed=True).probabilities for each in (data, changed))
+    assert torch.equal(own[:, :begin], other[:, :begin])
+    assert not torch.allclose(own[:, begin:], other[:, begin:])
+
+
+def test_notes_are_asked_in_keys_and_chord_tokens_and_drums_are_not(tmp_path: Path) -> None:
+    data = melodies_in_keys(tmp_path)
+    alone, averaged = (network_cells(model_for(data), data, "valid", transposed=t) for t in (False, True))
+    assert not torch.allclose(alone.probabilities, averaged.probabilities)
+    assert averaged.nll == pytest.approx(alone.nll, rel=0.05)
+    assert isinstance(data.representation, Notes)
+    assert not can_be_asked_in_keys(replace(data.representation, programs=(0, DRUMS)))
+    tokens = tiny.chords(tmp_path / "chords")
+    assert list(mixed_likelihoods(tiny.trained(tmp_path / "chords", tokens), tokens, "valid")) == ["copying itself"]
+
+
+def test_what_a_cell_gets_from_copies_depends_on_the_past_alone(tmp_path: Path) -> None:
     data = hymns_in_keys(tmp_path)
     cells = network_cells(model_for(data), data, "valid", transposed=True)
     other = cells.rows.clone()

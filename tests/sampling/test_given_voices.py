@@ -46,6 +46,14 @@ def test_drums_and_empty_parts_are_no_voices() -> None:
     assert voices_of(score, None) == {"soprano": 1}
 
 
+def test_drums_alone_and_more_than_four_parts_are_refused() -> None:
+    drums = Score.from_notes([(0, 480, 36, 80, 0)], parts=(Part("", 0, True),))
+    with pytest.raises(UsageError, match=r"no notes but those of drums"):
+        voices_of(drums, None)
+    with pytest.raises(UsageError, match=r"5 parts with notes: name one of at most four"):
+        voices_of(parts("", "", "", "", ""), ["soprano"])
+
+
 def test_a_voice_that_is_not_there_is_named() -> None:
     with pytest.raises(UsageError, match=r"The piece has no tenor; its voices are: bass, soprano\."):
         voices_of(parts("Bass", "Soprano"), ["tenor"])
