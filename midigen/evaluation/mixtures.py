@@ -156,7 +156,7 @@ def fit_recipe(cells: Cells) -> CopyRecipe:
     best = copied_cells(cells, recipe).nll
     step = FIRST_STEP
     while step >= LAST_STEP:
-        for part in ("rows", "column"):
+        for part in ("rows", "column")[: cells.rows.shape[2]]:  # a single column is a whole row
             for name in CopySettings.__dataclass_fields__:
                 for move in (step, -step):
                     while (nll := copied_cells(cells, changed := _moved(recipe, part, name, move)).nll) < best - 1e-5:

@@ -8,8 +8,8 @@ weights if the effective sample size has fallen below half of their number; so w
     w <- w p(fixed cell | past of the particle)          effective sample size = (sum of w)^2 / sum of w^2
 
 The product of the mean weights at the resamplings and at the end estimates p(fixed cells) without bias (Del Moral
-2004). Gordon, Salmond and Smith 1993 (the bootstrap filter); Liu and Chen 1995 (when to resample); Kitagawa 1996
-(systematic resampling); Lew et al. 2023 (language models).
+2004), at temperature 1: colder draws are not corrected for. Gordon, Salmond and Smith 1993 (the bootstrap filter); Liu
+and Chen 1995 (when to resample); Kitagawa 1996 (systematic resampling); Lew et al. 2023 (language models).
 """
 
 from __future__ import annotations
