@@ -29,7 +29,7 @@ def train(
     source: Annotated[
         str | None,
         typer.Argument(
-            help=f"Corpus name, folder, file or archive; {DEFAULT_CORPUS} by default.",
+            help=f"Corpus name, folder, file or archive, or several joined by +; {DEFAULT_CORPUS} by default.",
             autocompletion=options.complete_corpus,
             show_default=False,
         ),
