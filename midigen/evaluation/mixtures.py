@@ -33,6 +33,7 @@ MOST_COMPARED = 2_000_000_000
 """Cells times the rows that each is held against; a single long piece has many."""
 LONGEST_TRANSPOSED = 1000
 """Rows of a piece that is asked about in every key."""
+FITTED = ("begin", "stop", "slip_held", "slip_moved", "off_beat", "off_bar")
 FIRST_STEP, LAST_STEP = 1.0, 0.25
 """Of the search for settings, in log odds."""
 
@@ -157,7 +158,7 @@ def fit_recipe(cells: Cells) -> CopyRecipe:
     step = FIRST_STEP
     while step >= LAST_STEP:
         for part in ("rows", "column")[: cells.rows.shape[2]]:  # a single column is a whole row
-            for name in CopySettings.__dataclass_fields__:
+            for name in FITTED:
                 for move in (step, -step):
                     while (nll := copied_cells(cells, changed := _moved(recipe, part, name, move)).nll) < best - 1e-5:
                         recipe, best = changed, nll

@@ -48,6 +48,8 @@ class CopySettings:
     """Weight of a distance that is no multiple of a beat, beside one that is."""
     off_bar: float = 0.5
     """Weight of a distance that is no multiple of a bar, beside one that is."""
+    nearest: int = 1
+    """Rows back from which on copying may begin: what copies the bar before goes round in circles."""
 
 
 class CopyRecipe(NamedTuple):
@@ -59,7 +61,8 @@ class CopyRecipe(NamedTuple):
 
 RECIPES = {
     "grid": CopyRecipe(
-        CopySettings(0.0015, 0.02, 0.029, 0.001, 0.1, 0.05), CopySettings(0.0032, 0.084, 0.004, 0.001, 0.063, 0.125)
+        CopySettings(0.0015, 0.02, 0.029, 0.001, 0.1, 0.05, nearest=2 * BAR),
+        CopySettings(0.0032, 0.084, 0.004, 0.001, 0.063, 0.125),
     ),
     "notes": CopyRecipe(CopySettings(begin=1e-9), CopySettings(0.041, 0.053, 0.049, 0.049, 0.945, 0.961)),
     "chords": CopyRecipe(CopySettings(0.066, 0.084, 0.78, 0.061, 0.79, 0.85), CopySettings()),
@@ -95,10 +98,12 @@ class Copying:
         prior = torch.ones(length, dtype=torch.float64)
         for every, weight in ((BEAT, self.settings.off_beat), (BAR, self.settings.off_bar)):
             prior[distances % every != 0] *= weight
-        begun = self.none * self.settings.begin
+        prior[distances < self.settings.nearest] = 0
+        total = prior.sum()
+        begun = self.none * self.settings.begin * (total > 0)
         going_on = torch.cat([torch.zeros(batch, 1, dtype=torch.float64), self.weights], dim=1)
         stopped = going_on.sum(1) * self.settings.stop
-        self.weights = going_on * (1 - self.settings.stop) + begun[:, None] * (prior / prior.sum())
+        self.weights = going_on * (1 - self.settings.stop) + begun[:, None] * (prior / total.clamp(min=1e-300))
         self.none = self.none - begun + stopped
 
     def mix(self, column: int, probabilities: Tensor) -> Tensor:

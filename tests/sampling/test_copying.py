@@ -138,3 +138,12 @@ def test_rows_that_are_given_are_learned_from_like_those_drawn(tmp_path: Path) -
     (_, drawn), (_, given_rows) = asked_along(data, 1.0), asked_along(data, 1.0, asked_from=6)
     for one, other in zip(drawn[18:], given_rows, strict=True):
         assert torch.allclose(one, other)
+
+
+def test_what_lies_too_near_is_not_copied() -> None:
+    model = Copying(CopySettings(begin=0.9, nearest=2))
+    uniform = torch.full((1, SIZE), 1 / SIZE, dtype=torch.float64)
+    for past in range(3):
+        model.begin_row(torch.full((1, past, 1), 4))
+        assert torch.allclose(model.mix(0, uniform), uniform) == (past < 2)
+        model.see(0, torch.tensor([4]), torch.tensor([1 / SIZE]))
