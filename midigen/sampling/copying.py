@@ -61,7 +61,7 @@ class CopyRecipe(NamedTuple):
 
 RECIPES = {
     "grid": CopyRecipe(
-        CopySettings(0.0015, 0.02, 0.029, 0.001, 0.1, 0.05, nearest=2 * BAR),
+        CopySettings(0.0015, 0.02, 0.029, 0.001, 0.002, 0.05, nearest=2 * BAR),
         CopySettings(0.0032, 0.084, 0.004, 0.001, 0.063, 0.125),
     ),
     "notes": CopyRecipe(CopySettings(begin=1e-9), CopySettings(0.041, 0.053, 0.049, 0.049, 0.945, 0.961)),
