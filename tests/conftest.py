@@ -5,13 +5,13 @@ from __future__ import annotations
 from ctypes.util import find_library
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from midigen.corpora.fetch import fetch
 from midigen.corpora.store import Piece, load_pieces
 
 # A machine that is busy with something else is no failure.
-settings.register_profile("midigen", deadline=None, max_examples=40)
+settings.register_profile("midigen", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("midigen")
 
 
