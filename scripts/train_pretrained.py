@@ -19,12 +19,12 @@ import torch
 from safetensors.torch import save_file
 
 from midigen import __version__
+from midigen.checkpoints.names import claim_run
 from midigen.checkpoints.run import (
     CONFIG,
     FORMAT,
     MODEL,
     Checkpoint,
-    claim_run,
     find_checkpoint,
     load_checkpoint,
 )

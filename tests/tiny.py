@@ -142,5 +142,6 @@ def resume(folder: Path, **changes: object) -> Job:
 
 def trained(folder: Path, data: Dataset, **changes: Any) -> Checkpoint:  # noqa: ANN401  # settings of all types
     """Train for a moment and load the best checkpoint."""
-    run(job(folder, data, **changes))
-    return load_checkpoint(find_checkpoint("run", folder))
+    given = job(folder, data, **changes)
+    run(given)
+    return load_checkpoint(find_checkpoint(given.name, folder))

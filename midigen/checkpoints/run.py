@@ -10,18 +10,16 @@
         trainer.json             where training stood, and on which dataset
 
 Weights are safetensors and all else JSON: loading runs no code. A folder is written under a temporary name, flushed to
-the disk and renamed, so that there is a whole one or none.
+the disk and renamed, so that there is a whole one or none. PyTorch is loaded only where tensors are.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import itertools
 import json
 import math
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -30,16 +28,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 
 from midigen.checkpoints.shipped import DEFAULT_MODEL, shipped_models
 from midigen.datasets.build import Dataset, load_dataset
 from midigen.errors import CheckpointError, RepresentationError, UsageError
-from midigen.models.build import Model, architecture_from_json, make_network
 from midigen.representations.representation import Json, Representation, representation_from_json
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from midigen.models.build import Model
 
 FORMAT = 1
 RUN, METRICS, MODEL, CONFIG = "run.json", "metrics.csv", "model.safetensors", "config.json"
@@ -82,6 +80,8 @@ def save_checkpoint(run: Path, name: str, snapshot: Snapshot, *, is_best: bool, 
     Raises:
         CheckpointError: it cannot be written; what was there before still is.
     """
+    from safetensors.torch import save_file
+
     try:
         run.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=run))
@@ -138,7 +138,7 @@ def _pointers(run: Path) -> dict[str, str]:
         raise CheckpointError(f"{run / RUN} is damaged; name one of the folders in {run} instead.", run) from error
 
 
-def find_checkpoint(given: str | None, checkpoints: Path, which: str = "best") -> Path:
+def find_checkpoint(given: str | None, checkpoints: Path, which: str = "best", tokens: str | None = None) -> Path:
     """Return the folder of a checkpoint: the user's own, else one that ships.
 
     Args:
@@ -146,18 +146,20 @@ def find_checkpoint(given: str | None, checkpoints: Path, which: str = "best") -
             ships; None for the newest run, or for the ``chorales`` that ship where there is none.
         checkpoints: the working folder for checkpoints.
         which: "best" or "last" of the run. A model that ships is a best one: its training cannot go on.
+        tokens: without a name, look among the runs of this representation only; that of the ``chorales`` is "grid".
 
     Raises:
         CheckpointError: there is none.
     """
     shipped = shipped_models() if which == "best" else {}
     if given is None:
-        runs = sorted(run_folders(checkpoints), key=lambda folder: (folder / RUN).stat().st_mtime)
-        if not runs and DEFAULT_MODEL in shipped:
+        runs = sorted(run_folders(checkpoints), key=lambda folder: (folder / RUN).stat().st_mtime, reverse=True)
+        newest = next((run for run in runs if tokens is None or _tokens_of(run) == tokens), None)
+        if newest is None and DEFAULT_MODEL in shipped:
             return shipped[DEFAULT_MODEL]
-        if not runs:
+        if newest is None:
             raise CheckpointError(f"There is no trained model in {checkpoints} yet; train one: midigen train.")
-        folder = runs[-1]
+        folder = newest
     else:
         folder = next((f for f in (checkpoints / given, Path(given)) if f.is_dir()), checkpoints / given)
     if (folder / MODEL).is_file():
@@ -172,35 +174,17 @@ def find_checkpoint(given: str | None, checkpoints: Path, which: str = "best") -
     raise CheckpointError(f"There is no model at {folder}; trained here: {known}{comes}.", folder)
 
 
+def _tokens_of(run: Path) -> str | None:
+    """Return the name of a run's representation; None where it cannot be read."""
+    try:
+        return str(read_config(run / _pointers(run)["best"])["representation"]["name"])
+    except (CheckpointError, LookupError, TypeError):
+        return None
+
+
 def run_folders(checkpoints: Path) -> list[Path]:
     """List the run folders in the working folder, by name."""
     return sorted(file.parent for file in checkpoints.glob(f"*/{RUN}"))
-
-
-def plain_name(text: str) -> str:
-    """Return text as a name that every system takes for a folder and every shell for one word."""
-    return re.sub(r"[^\w.-]+", "-", text).strip("-.") or "model"
-
-
-def claim_run(checkpoints: Path, base: str) -> Path:
-    """Make a folder for a new run: ``base``, or ``base-2`` and so on where there are such runs already.
-
-    Raises:
-        CheckpointError: the folder cannot be made.
-    """
-    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
-    for name in names:
-        # Made at once, so that two trainings that begin together do not share one.
-        try:
-            (checkpoints / name).mkdir(parents=True)
-        except FileExistsError:
-            if not checkpoints.is_dir():
-                raise CheckpointError(f"{checkpoints} is not a folder.", checkpoints) from None
-        except OSError as error:
-            raise CheckpointError(f"{checkpoints} cannot be written: {error.strerror}.", checkpoints) from error
-        else:
-            return checkpoints / name
-    raise AssertionError
 
 
 def read_config(folder: Path) -> Json:
@@ -221,6 +205,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         CheckpointError: a file is missing, damaged, of a later format, or does not fit the others.
     """
+    from midigen.models.build import architecture_from_json, make_network
+
     config = read_config(folder)
     try:
         representation = representation_from_json(config["representation"])
@@ -276,13 +262,15 @@ def count_weights(folder: Path) -> int:
         CheckpointError: the file is missing or damaged.
     """
     try:
-        with safe_open(folder / MODEL, "pt") as stored:
+        with safe_open(folder / MODEL, "numpy") as stored:
             return sum(math.prod(stored.get_slice(name).get_shape()) for name in stored.keys())  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{folder / MODEL} cannot be read ({error}).", folder) from error
 
 
 def _read_tensors(file: Path) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
     try:
         return dict(load_file(file))
     except (OSError, SafetensorError) as error:

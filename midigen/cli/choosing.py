@@ -1,4 +1,4 @@
-"""Choosing: which of the composed pieces ``midigen generate`` keeps, and what it says of their originality."""
+"""Choosing: which model composes, which of the composed pieces are kept, and what is said of their originality."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from midigen.checkpoints.shipped import shipped_models
 from midigen.cli.console import Console, shown, summarise
 from midigen.errors import SamplingError, UsageError
 
@@ -22,6 +23,19 @@ if TYPE_CHECKING:
 FIGURES = {"style": "style", "likelihood": "nats a note", "novelty": "known"}
 """What each way to rank measures."""
 UNKNOWN = "Originality is not known: the training music is not here, or at another --offset"
+
+
+def load_model(console: Console, given: str | None, checkpoints: Path, tokens: str | None = None) -> Checkpoint:
+    """Load the model that is named; without a name find one, of these tokens if any are named, and say which."""
+    from midigen.checkpoints.run import find_checkpoint, load_checkpoint
+
+    checkpoint = load_checkpoint(find_checkpoint(given, checkpoints, tokens=tokens))
+    if given is None:
+        kind = "model" if tokens is None else f"model for {tokens} tokens"
+        ships = checkpoint.folder in shipped_models().values()
+        whence = f"which comes with midigen: no {kind} is trained here yet" if ships else f"the newest {kind} here"
+        console.note(f"Composing with {checkpoint.name}, {whence}.")
+    return checkpoint
 
 
 @dataclass(frozen=True)

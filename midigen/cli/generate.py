@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from midigen.checkpoints.shipped import shipped_models
 from midigen.cli import options, steering
-from midigen.cli.choosing import choose, plan_choice, report_originality
+from midigen.cli.choosing import choose, load_model, plan_choice, report_originality
 from midigen.cli.console import Console, refuse_to_overwrite
 from midigen.cli.writing import targets_of, write_pieces
 from midigen.errors import UsageError
@@ -112,7 +111,6 @@ def generate(
     """
     import secrets
 
-    from midigen.checkpoints.run import find_checkpoint, load_checkpoint
     from midigen.sampling.generate import Request
     from midigen.sampling.generate import generate as compose
     from midigen.sampling.steering import Steering
@@ -134,7 +132,7 @@ def generate(
             key, scale, pitch_range, meter, density, chords, chords_strength == "hard", end, repeat_guard
         ),
     )
-    trained = load_checkpoint(find_checkpoint(model, checkpoints))
+    trained = load_model(console, model, checkpoints)
     checkpoint = trained if offset is None else _at_offset(trained, offset)
     choice = plan_choice(checkpoint, count, keep, rank, max_copy, is_retimed=offset is not None)
     targets = targets_of(out, checkpoint.name, request if keep is None else replace(request, count=keep))
@@ -143,7 +141,6 @@ def generate(
     if prompt is None and prompt_text is None:
         # Not of the checkpoint: at sampled offsets elements that start together would be read as one chord.
         request = replace(request, prompt=_held_out(console, trained, request.seed))
-    _say_what_composes(console, model, checkpoint)
     with console.progress("composing", "step") as progress:
         if until_valid:
             generated, drawn = generate_valid(checkpoint, request, progress)
@@ -200,15 +197,6 @@ def _report(
         | ({"ranking": ranking} if ranking else {})
     )
     console.note(f"Seed {seed}; {generated.tokens} tokens at {speed:.0f} a second.")
-
-
-def _say_what_composes(console: Console, given: str | None, checkpoint: Checkpoint) -> None:
-    """Say which model was taken where none is named."""
-    if given is not None:
-        return
-    ships = checkpoint.folder in shipped_models().values()
-    whence = "which comes with midigen: nothing is trained here yet" if ships else "the newest model here"
-    console.note(f"Composing with {checkpoint.name}, {whence}.")
 
 
 def _settings(temperature: str, top_k: int | None, top_p: float | None, min_p: float | None) -> DrawSettings:

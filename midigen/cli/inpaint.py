@@ -8,25 +8,11 @@ from typing import Annotated
 
 import typer
 
-from midigen.cli import options
-from midigen.cli.console import Console, refuse_to_overwrite
-from midigen.cli.harmonize import (
-    PARTICLES,
-    Count,
-    Model,
-    Out,
-    Particles,
-    Seed,
-    Temperature,
-    Wav,
-    settings_of,
-    voice_names,
-    write,
-)
-from midigen.cli.writing import targets_of
+from midigen.cli.around import Wishes, compose_around, voice_names, with_wishes
 from midigen.errors import UsageError
 
 
+@with_wishes
 def inpaint(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A piece of four voices: MIDI, MusicXML, kern or ABC.")],
@@ -37,16 +23,8 @@ def inpaint(
         str | None,
         typer.Option(metavar="NAMES", help="Voices to compose anew, such as alto,tenor; all by default."),
     ] = None,
-    model: Model = None,
     *,
-    particles: Particles = PARTICLES,
-    temperature: Temperature = 1.0,
-    count: Count = 1,
-    seed: Seed = None,
-    out: Out = None,
-    wav: Wav = True,
-    force: options.Force = False,
-    checkpoints: options.Checkpoints = options.CHECKPOINTS,
+    wishes: Wishes,
 ) -> None:
     """Compose some bars of a piece anew, as MIDI and WAV.
 
@@ -54,21 +32,16 @@ def inpaint(
 
     Example: midigen inpaint chorale.mid --bars 5-8 --voices alto,tenor
     """
-    from midigen.checkpoints.run import find_checkpoint, load_checkpoint
-    from midigen.formats.reading import read_one
-    from midigen.sampling.generate import Request
     from midigen.sampling.harmonize import inpaint as compose
 
-    console: Console = ctx.obj
-    settings = settings_of(seed, particles, count, temperature)
-    targets = targets_of(out, f"{file.stem}-inpainted", Request(settings.seed, count))
-    sounds = [target.with_suffix(".wav") for target in targets if wav]
-    refuse_to_overwrite([*targets, *sounds], force=force)
-    span, chosen, score = _bars(bars), voice_names(voices), read_one(file)
-    checkpoint = load_checkpoint(find_checkpoint(model, checkpoints))
-    with console.progress("composing", "step") as progress:
-        composed = compose(checkpoint, score, span, chosen, settings, progress)
-    write(console, composed, targets, settings, checkpoint.name, with_sound=wav)
+    span, chosen = _bars(bars), voice_names(voices)
+    compose_around(
+        ctx.obj,
+        file,
+        "inpainted",
+        wishes,
+        lambda checkpoint, score, *others: compose(checkpoint, score, span, chosen, *others),
+    )
 
 
 def _bars(text: str) -> tuple[int, int]:

@@ -143,7 +143,7 @@ def _instead(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _require_new(name: str | None, checkpoints: Path) -> None:
     """Refuse the name of a run that is there, or one that no shell takes."""
-    from midigen.checkpoints.run import plain_name
+    from midigen.checkpoints.names import plain_name
 
     if name is not None and name != plain_name(name):
         raise UsageError(f"--name {name!r} must be letters, digits, '_', '-' and '.' only: {plain_name(name)}.")
@@ -193,7 +193,7 @@ def _new_job(
     architecture: dict[str, Any],
     settings: dict[str, Any],
 ) -> Job:
-    from midigen.checkpoints.run import claim_run, plain_name
+    from midigen.checkpoints.names import claim_run, plain_name
     from midigen.models.build import architecture_from_json
     from midigen.models.classic import ClassicConfig
     from midigen.presets import family, find_preset

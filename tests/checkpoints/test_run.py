@@ -13,15 +13,14 @@ import torch
 
 from midigen.checkpoints.run import (
     Snapshot,
-    claim_run,
     find_checkpoint,
     load_checkpoint,
     load_trainer_tensors,
-    plain_name,
     read_trainer,
     save_checkpoint,
     write_metrics,
 )
+from midigen.checkpoints.shipped import shipped_models
 from midigen.errors import CheckpointError
 from tests import tiny
 
@@ -191,6 +190,20 @@ def test_without_a_name_the_newest_run_is_found(folder: Path, snapshot: Snapshot
     assert find_checkpoint(None, checkpoints).parent.name == "a newer one"
 
 
+def test_without_a_name_runs_for_other_tokens_are_passed_over(tmp_path: Path) -> None:
+    tiny.trained(tmp_path, tiny.hymns(tmp_path / "hymns"), name="hymns", epochs=1)
+    tiny.trained(tmp_path, tiny.melodies(tmp_path / "tunes"), name="tunes", epochs=1)
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "run.json").write_text("{")
+    assert find_checkpoint(None, tmp_path, tokens="grid").parent.name == "hymns"
+    assert find_checkpoint(None, tmp_path, tokens="notes").parent.name == "tunes"
+
+
+def test_without_any_run_for_the_tokens_what_ships_is_found(tmp_path: Path) -> None:
+    tiny.trained(tmp_path, tiny.melodies(tmp_path / "tunes"), epochs=1)
+    assert find_checkpoint(None, tmp_path, tokens="grid") == shipped_models()["chorales"]
+
+
 def test_where_there_is_nothing_to_go_on_with_the_error_says_how_to_train(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"no trained model in .* midigen train"):
         find_checkpoint(None, tmp_path / "checkpoints", "last")
@@ -212,29 +225,3 @@ def test_metrics_are_a_line_an_epoch(tmp_path: Path) -> None:
     write_metrics(tmp_path, [{"epoch": 1.0, "train_loss": 2.5}, {"epoch": 2.0, "train_loss": 2.25}])
     assert (tmp_path / "metrics.csv").read_text() == "epoch,train_loss\n1.0,2.5\n2.0,2.25\n"
     assert names(tmp_path) == ["metrics.csv"]
-
-
-def test_a_new_run_takes_a_folder_that_is_free(tmp_path: Path) -> None:
-    assert [claim_run(tmp_path / "runs", "bach").name for _ in range(3)] == ["bach", "bach-2", "bach-3"]
-
-
-def test_a_working_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
-    (tmp_path / "runs").write_text("x")
-    with pytest.raises(CheckpointError, match="runs"):
-        claim_run(tmp_path / "runs", "bach")
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("bach-chorales", "bach-chorales"),
-        ("my songs (old)", "my-songs-old"),
-        ("songs.zip", "songs.zip"),
-        ("Lieder für Käthe", "Lieder-für-Käthe"),
-        ('a/b\\c:d*e?f"g<h>i|j', "a-b-c-d-e-f-g-h-i-j"),
-        ("..", "model"),
-        ("-rf", "rf"),
-    ],
-)
-def test_a_plain_name_suits_every_system_and_shell(text: str, name: str) -> None:
-    assert plain_name(text) == name

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -49,6 +51,19 @@ def test_a_tune_in_abc_gets_three_voices_as_midi_and_sound(here: Path) -> None:
     assert len(set(score.part.tolist())) == 4
     assert "Kept: soprano." in result.stderr
     assert "Model hymns, seed 7;" in result.stderr
+
+
+def test_without_a_model_named_the_newest_for_four_voices_composes(here: Path, checkpoints: Path) -> None:
+    tiny.trained(here / "checkpoints", tiny.melodies(here / "data"), epochs=1)
+    wishes = ("--no-wav", "--checkpoints", here / "checkpoints")
+    ships = midigen("harmonize", "tune.abc", *wishes)
+    assert "Composing with chorales, which comes with midigen: no model for grid tokens is trained here" in ships.stderr
+    shutil.copytree(checkpoints / "hymns", here / "checkpoints" / "hymns", copy_function=shutil.copyfile)
+    os.utime(here / "checkpoints" / "hymns" / "run.json", (1, 1))
+    for command, *arguments in (("harmonize", "tune.abc"), ("inpaint", "hymn.mid", "--bars", 2)):
+        mine = midigen(command, *arguments, *wishes)
+        assert mine.exit_code == 0, mine.stderr
+        assert "Composing with hymns, the newest model for grid tokens here." in mine.stderr
 
 
 def test_json_says_what_was_written_kept_and_guessed() -> None:

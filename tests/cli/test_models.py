@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,13 @@ def test_a_run_that_is_damaged_is_left_out_and_said(empty: Path, trained: Checkp
     assert "Left out run: " in result.stderr
 
 
+def test_listing_does_without_torch(trained: Checkpoint) -> None:
+    listing = f"from midigen.cli.app import app; app(['models', '--checkpoints', {str(trained.run_folder.parent)!r}])"
+    code = f"import sys, atexit; atexit.register(lambda: print('torch' in sys.modules)); {listing}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["model", *sorted(SHIPPED), "run", "False"]
+
+
 def test_a_card_is_shown() -> None:
     lines = run("models", "chorales").stdout.splitlines()
     card = read_card(SHIPPED["chorales"])
@@ -91,7 +100,7 @@ def test_a_name_without_a_card_is_answered_in_a_sentence(trained: Checkpoint) ->
 def test_right_after_installing_generate_composes_a_chorale_and_says_so(empty: Path) -> None:
     result = run("generate", "--temperature", "0.8", "--bars", "2", "--seed", "3", "--no-wav")
     assert result.exit_code == 0, result.output
-    assert "Composing with chorales, which comes with midigen: nothing is trained here yet." in result.stderr
+    assert "Composing with chorales, which comes with midigen: no model is trained here yet." in result.stderr
     assert [file.name for file in empty.iterdir()] == ["chorales-3.mid"]
     assert len(set(read_midi(empty / "chorales-3.mid").part.tolist())) == 4
 
