@@ -56,7 +56,7 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(metavar="X", help="Highest learning rate.")] = None,
     clip: Annotated[float | None, typer.Option(metavar="X", help="Largest norm of the gradient.")] = None,
     patience: Annotated[
-        int | None, typer.Option(metavar="N", help="Stop after N epochs without a better validation loss.")
+        int | None, typer.Option(metavar="N", help="Stop after N epochs without a better loss on held-out pieces.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Makes a run repeatable.")] = None,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the run; the source's by default.")] = None,

@@ -39,7 +39,7 @@ class TrainConfig:
     average: float = 0.997
     """Decay of the running average of the weights, which is what is validated and kept."""
     patience: int = 20
-    """Epochs without a better validation loss after which training stops."""
+    """Epochs without a better validation loss, or training loss where nothing is held out, after which it stops."""
     schedule: str = "cosine"
     """"cosine": the learning rate rises, then falls to 0 by half a cosine; or "constant"."""
     warm_up: float = 0.1

@@ -27,8 +27,8 @@ def diagnose_split(held_out: int) -> dict[str, str]:
     """Return what is wrong with the number of pieces that are held out."""
     if held_out == 0:
         sentence = (
-            "There are too few pieces to hold one out: no validation and no early stopping. "
-            "Add pieces, or keep --minutes small."
+            "There are too few pieces to hold one out: no validation, and training stops once they are learned by "
+            "heart. Add pieces, or keep --minutes small."
         )
         return {"no validation": sentence}
     if held_out < FEW_HELD_OUT:

@@ -129,7 +129,7 @@ def _require_precision_of_cpu(precision: str) -> None:
 def _fit(fabric: Fabric, job: Job, reporter: Reporter) -> Outcome:
     """Train until the budget is used up, patience is at its end, or someone asks to stop."""
     trainer = Trainer(fabric, job)
-    progress, patience = trainer.progress, job.config.patience
+    progress = trainer.progress
     because = "the budget is used up"
     with _stop_requests(fabric.world_size) as requests:
         while trainer.budget_used(0.0) < 1:
@@ -143,8 +143,8 @@ def _fit(fabric: Fabric, job: Job, reporter: Reporter) -> Outcome:
                 reporter.epoch(progress.history[-1])
             if requests:
                 break
-            if progress.epoch - progress.best_epoch >= patience:
-                because = f"no better validation loss for {patience} epochs"
+            if reason := trainer.out_of_patience():
+                because = reason
                 break
     if fabric.world_size > 1 and multiprocessing.parent_process() is not None:
         # The last to be registered is the first to run: it ends this process before gloo's threads, which nobody

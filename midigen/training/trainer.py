@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
+LEAST_GAIN = 0.01
+"""Nats a note by which a training loss must fall to be better, where nothing is held out."""
+
+
 @dataclass
 class Progress:
     """Where training stands; saved as trainer.json."""
@@ -87,6 +91,22 @@ class Trainer:
         by_minutes = 0.0 if config.minutes is None else done.seconds / 60 / config.minutes
         by_iterations = 0.0 if config.iterations is None else done.optimizer_step / config.iterations
         return max(by_epochs, by_minutes, by_iterations)
+
+    def out_of_patience(self) -> str | None:
+        """Return why training is to stop before its budget is used up; None if it is not.
+
+        Without validation the training loss must go on falling, and once it is learned by heart it does not. In the
+        warm-up it hardly falls.
+        """
+        done, patience = self.progress, self.job.config.patience
+        if done.epoch - done.best_epoch >= patience:
+            return f"no better validation loss for {patience} epochs"
+        losses = [row["train_loss"] for row in done.history]
+        if done.best_loss is not None or len(losses) <= patience or self.budget_used(0.0) <= self.job.config.warm_up:
+            return None
+        if min(losses[-patience:]) <= min(losses[:-patience]) - LEAST_GAIN:
+            return None
+        return f"nothing is held out, and the training loss has not fallen by {LEAST_GAIN} for {patience} epochs"
 
     def set_rate(self, share_of_epoch: float) -> float:
         """Set and return the learning rate that the schedule gives now."""

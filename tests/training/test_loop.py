@@ -186,9 +186,24 @@ def test_the_validation_loss_is_that_of_the_weights_that_are_kept(
     assert checkpoint.config["metrics"]["valid_loss"] == pytest.approx(nll_per_note(loss, 1), rel=1e-5)
 
 
+def test_without_pieces_held_out_training_stops_when_its_loss_no_longer_falls(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path, [tiny.melody(0)])
+    outcome = tiny.run(tiny.job(tmp_path, data, epochs=50, patience=3, learning_rate=1e-9))
+    assert outcome.stopped_because == "nothing is held out, and the training loss has not fallen by 0.01 for 3 epochs"
+    assert len(outcome.history) < 50
+    assert outcome.best_epoch == len(outcome.history)
+
+
+def test_without_pieces_held_out_training_goes_on_while_its_loss_falls(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path, [tiny.melody(0)])
+    settings: dict[str, Any] = {"epochs": 20, "patience": 3, "learning_rate": 0.01, "sequence_length": None}
+    outcome = tiny.run(tiny.job(tmp_path, data, replace(tiny.MODEL, dropout=0.0), **settings))
+    assert outcome.stopped_because == "the budget is used up"
+
+
 def test_without_pieces_held_out_the_last_weights_are_the_best(tmp_path: Path) -> None:
     data = tiny.dataset(tmp_path, [tiny.melody(0)])
-    outcome = tiny.run(tiny.job(tmp_path, data, epochs=3, patience=1))
+    outcome = tiny.run(tiny.job(tmp_path, data, epochs=3))
     assert [row.keys() & {"valid_loss"} for row in outcome.history] == [set(), set(), set()]
     assert find_checkpoint("run", tmp_path).name == "epoch-0003"
 
