@@ -126,6 +126,7 @@ PRESETS = {
             save_every=100,
         ),
         "Machine Learning, Lab 2 (after the first lab of MIT 6.S191)",
+        options={"form": False},
         vocabulary=83,
     ),
     "classic-notes": Preset(

@@ -62,6 +62,7 @@ class Recipe:
     """What is other than in the preset."""
     training: dict[str, Any] = field(default_factory=dict)
     """The same of the settings for training."""
+    precision: str = "32-true"
 
 
 RECIPES = {
@@ -100,6 +101,7 @@ RECIPES = {
         ),
         "MIT for the weights; the tunes traditional or in the public domain; irish.abc MIT; the other "
         "transcriptions are their makers', who name no licence, and are not included",
+        precision="bf16-mixed",
     ),
     "strings": Recipe(
         ("quartets",),
@@ -168,7 +170,7 @@ def train_anew(name: str, recipe: Recipe, minutes: float, folders: argparse.Name
     dataset = read_music(name, recipe, folders.corpora)
     model, training = wanted(recipe, minutes)
     run = claim_run(folders.checkpoints, name)
-    train(Job(run.name, run, dataset, model, training), Hardware("cpu"), Lines())
+    train(Job(run.name, run, dataset, model, training), Hardware("cpu", recipe.precision), Lines())
     return run
 
 

@@ -21,6 +21,8 @@ _MUSIC21 = (
     "M. S. Cuthbert and C. Ariza: music21: A Toolkit for Computer-Aided Musicology and Symbolic Music Data. ISMIR 2010"
 )
 _TERMS = "the encodings come with music21 by their makers' permission and are not midigen's to relicense"
+_PLAYED = "XTRMLQK"
+"""What a player needs to know: who transcribed a tune, from what, when and with what remarks says this table."""
 
 _BUNDLED = (
     Corpus(
@@ -66,6 +68,7 @@ _BUNDLED = (
         citation=f"Ryan's Mammoth Collection, 1883. {_MUSIC21}",
         representation="abc",
         patterns=("ryansMammoth/*.abc",),
+        header=_PLAYED,
     ),
     Corpus(
         name="oneills",
@@ -77,6 +80,7 @@ _BUNDLED = (
         citation=f"F. O'Neill: Music of Ireland, 1903. {_MUSIC21}",
         representation="abc",
         patterns=("oneills1850/*.abc",),
+        header=_PLAYED,
     ),
     Corpus(
         name="airds-airs",
@@ -88,6 +92,7 @@ _BUNDLED = (
         citation=f"J. Aird: A Selection of Scotch, English, Irish and Foreign Airs, from 1778. {_MUSIC21}",
         representation="abc",
         patterns=("airdsAirs/*.abc",),
+        header=_PLAYED,
     ),
 )
 

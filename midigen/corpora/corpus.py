@@ -60,3 +60,5 @@ class Corpus:
     """JSON file beside this module with the names of the pieces for validation and test; all others train."""
     voices: tuple[str, str, str, str] | None = None
     """If given, only pieces with exactly these parts in this order are kept."""
+    header: str = ""
+    """If given, the fields that are kept of the headers of its ABC tunes."""

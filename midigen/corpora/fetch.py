@@ -23,7 +23,7 @@ from midigen.corpora.extract import MAX_MEMBERS
 from midigen.corpora.files import bring, downloaded, unpack
 from midigen.corpora.store import Collection, LeftOut, Piece, load_pieces, save_pieces
 from midigen.errors import MidigenError, SourceError
-from midigen.formats.abc_notation import read_tune, read_tunes
+from midigen.formats.abc_notation import PlayedTune, read_tune, read_tunes, with_fields
 from midigen.formats.jsb_json import read_voices
 from midigen.formats.reading import ABC_SUFFIX, FILE_TIMEOUT_SECONDS, NEEDS_WORKER, read_piece
 from midigen.formats.workers import map_in_workers
@@ -154,6 +154,8 @@ def _stored(folder: Path) -> Collection | None:
 
 def _read_corpus(corpus: Corpus, folder: Path, progress: Progress) -> Collection:
     pieces, left_out = _read_files_of(corpus, folder, progress)
+    if corpus.header:
+        pieces = [replace(piece, score=_with_fields(piece.score, corpus.header)) for piece in pieces]
     splits = _splits(corpus)
     kept = []
     for piece in pieces:
@@ -164,6 +166,10 @@ def _read_corpus(corpus: Corpus, folder: Path, progress: Progress) -> Collection
             left_out.append(LeftOut(piece.file, misfit))
     require_pieces(corpus.name, kept, left_out)
     return Collection(corpus.name, tuple(kept), tuple(sorted(left_out, key=lambda item: item.file)), corpus, folder)
+
+
+def _with_fields(score: Score, names: str) -> Score:
+    return read_tune(with_fields(score.tune, names)) if isinstance(score, PlayedTune) else score
 
 
 def _read_files_of(corpus: Corpus, folder: Path, progress: Progress) -> tuple[list[Piece], list[LeftOut]]:

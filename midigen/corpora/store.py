@@ -25,8 +25,8 @@ from midigen.errors import SourceError
 from midigen.formats.abc_notation import PlayedTune, Tune
 from midigen.scores.score import Key, Metre, Part, Score, Tempo
 
-FORMAT = 3
-"""Raised when a store is written otherwise, or a corpus is split otherwise."""
+FORMAT = 4
+"""Raised when a store is written, or a corpus read or split, otherwise."""
 
 
 @dataclass(frozen=True)

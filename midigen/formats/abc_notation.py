@@ -84,6 +84,13 @@ def split_tunes(text: str) -> list[Tune]:
     return tunes
 
 
+def with_fields(tune: Tune, names: str) -> Tune:
+    """Return a tune of whose header, the lines up to the first ``K:``, only the fields of these names are left."""
+    header, key, music = tune.text.partition("\nK:")
+    kept = [line for line in header.split("\n") if line[:1] in names and line[1:2] == ":"]
+    return replace(tune, text="\n".join(kept) + key + music)
+
+
 def read_tune(tune: Tune) -> PlayedTune:
     """Play a tune out, repeats and endings included: 480 ticks a quarter, one part for each voice, velocity 80.
 

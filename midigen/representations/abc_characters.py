@@ -3,28 +3,31 @@
 The vocabulary is the characters of the training tunes, in the order of their code points; behind them stands one id for
 all others. A character that the training tunes lack is spelled by those of its compatibility decomposition (Unicode's
 NFKD) that they have, so that e with an accent is e; if there are none it is U+FFFD, the last id. So every piece has a
-finite likelihood. There is neither plan nor context, and no transposition: a tune in another key is another text.
+finite likelihood. There is no plan and no transposition: a tune in another key is another text. The context tells what
+the past says of the form (``abc_context``): the place in the bar, the part and the scale.
 
 A tune that was read from ABC is its own text, as it stands. Any other piece is written down first
 (``midigen.formats.abc_writing``). Decoding gives the text back and plays it; what cannot be played has no notes.
 """
 
-# ruff: noqa: ARG002  # a representation without plan and context has no use for some of what it is given
+# ruff: noqa: ARG002  # a representation without plan has no use for some of what it is given
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from midigen.errors import RepresentationError, SourceError, UsageError
 from midigen.fields import Field
 from midigen.formats.abc_notation import PlayedTune, Tune, read_tune
 from midigen.formats.abc_writing import write_tune
+from midigen.representations.abc_context import CONTEXT_FIELDS, Reading
 from midigen.representations.representation import Json, Representation
 from midigen.representations.tokens import Tokens, no_plan
 from midigen.scores.score import Ints, Score
@@ -40,19 +43,30 @@ class AbcCharacters(Tokens):
 
     characters: str = UNKNOWN
     """What each id stands for."""
+    form: bool = True
+    """Whether the context tells of the form; else there is none."""
     name: ClassVar[str] = "abc"
     note_unit: ClassVar[str] = "character"
     velocities: ClassVar[bool] = False
     new_piece_rows: ClassVar[int] = NEW_TUNE_ROWS
-    options: ClassVar[Mapping[str, Any]] = {}
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """See Representation."""
+        return {} if self.form else {"form": False}
+
+    @property
+    def context_fields(self) -> tuple[Field, ...]:  # type: ignore[override]  # that of Tokens is none at all
+        """See Representation."""
+        return CONTEXT_FIELDS if self.form else ()
 
     @classmethod
     def fit(cls, scores: Iterable[Score], options: Mapping[str, Any]) -> AbcCharacters:
-        """Learn the characters. There are no options."""
-        if options:
-            raise UsageError(f"The representation abc has no option {', '.join(sorted(options))}.")
+        """Learn the characters. The option is ``form``."""
+        if unknown := options.keys() - {"form"}:
+            raise UsageError(f"The representation abc has no option {', '.join(sorted(unknown))}.")
         known = {character for score in scores for character in tune_of(score).text}
-        return cls("".join(sorted(known - {UNKNOWN})) + UNKNOWN)
+        return cls("".join(sorted(known - {UNKNOWN})) + UNKNOWN, bool(options.get("form", cls.form)))
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -73,7 +87,7 @@ class AbcCharacters(Tokens):
         if not isinstance(other, AbcCharacters):
             raise RepresentationError(f"A model for {other.name} cannot go on with abc.")
         fitting = len(set(self.characters) & set(other.characters))
-        return replace(self, characters=other.characters), f"{fitting} of {len(self.characters)} characters fit"
+        return other, f"{fitting} of {len(self.characters)} characters fit"
 
     def encode(self, score: Score) -> tuple[Ints, Ints]:
         """See Representation."""
@@ -93,6 +107,23 @@ class AbcCharacters(Tokens):
     def text(self, rows: Ints) -> str:
         """Return the text that rows spell."""
         return "".join(self.characters[index] for index in rows[:, 0].tolist())
+
+    def first_context(self, plan: Ints) -> Ints:
+        """See Representation."""
+        return np.tile(_row(Reading()), (len(plan), 1)) if self.form else plan
+
+    def next_context(self, context: Ints, rows: Ints, plan: Ints) -> Ints:
+        """See Representation."""
+        if not self.form:
+            return plan
+        readings = [Reading(*state) for state in context[:, len(CONTEXT_FIELDS) :].tolist()]
+        for reading, index in zip(readings, rows[:, 0].tolist(), strict=True):
+            reading.add(self.characters[index])
+        return np.array([_row(reading) for reading in readings], np.int64)
+
+    def context(self, rows: Ints, plan: Ints) -> Ints:
+        """See Representation."""
+        return _columns(self.text(rows)).astype(np.int64) if self.form else plan
 
     def decode(self, rows: Ints, plan: Ints) -> PlayedTune:
         """See Representation. The score remembers the text; it has no notes if that cannot be played."""
@@ -120,7 +151,7 @@ class AbcCharacters(Tokens):
 
     def to_json(self) -> Json:
         """See Representation."""
-        return {"name": self.name, "characters": self.characters}
+        return {"name": self.name, "characters": self.characters, "form": self.form}
 
     @classmethod
     def from_json(cls, description: Json) -> AbcCharacters:
@@ -128,9 +159,26 @@ class AbcCharacters(Tokens):
         characters = description["characters"]
         if not isinstance(characters, str) or characters[-1:] != UNKNOWN or len(set(characters)) < len(characters):
             raise ValueError(f"characters {characters!r}")
-        return cls(characters)
+        # Networks of earlier versions know nothing of the form.
+        return cls(characters, bool(description.get("form", False)))
 
 
 def tune_of(score: Score) -> Tune:
     """Return the tune that a score is played from, or else write it down."""
     return score.tune if isinstance(score, PlayedTune) else write_tune(score)
+
+
+def _row(reading: Reading) -> tuple[int, ...]:
+    """Return the context of the place reached, and behind it what ``next_context`` goes on from."""
+    return *reading.columns(), *reading.state()
+
+
+@lru_cache(maxsize=2**13)
+def _columns(text: str) -> NDArray[np.int16]:
+    """Return the context of a whole text, (T + 1, C). It is kept, for training asks for it every epoch."""
+    reading = Reading()
+    rows = [reading.columns()]
+    for character in text:
+        reading.add(character)
+        rows.append(reading.columns())
+    return np.array(rows, np.int16)

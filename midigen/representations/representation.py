@@ -85,7 +85,10 @@ class Representation(Protocol):
         """Return the piece that rows and plan stand for. Every row of legal ids stands for something."""
 
     def first_context(self, plan: Ints) -> Ints:
-        """Return the context of the first steps of several pieces, (B, C), from their first plan rows, (B, P)."""
+        """Return the context of the first steps of several pieces, (B, C), from their first plan rows, (B, P).
+
+        Further columns may stand behind the C, which only ``next_context`` reads.
+        """
 
     def next_context(self, context: Ints, rows: Ints, plan: Ints) -> Ints:
         """Return the next context, (B, C), from this one, the rows just drawn (B, K) and the next plan (B, P)."""

@@ -135,3 +135,9 @@ def test_reasons_do_not_repeat_the_file(tmp_path: Path) -> None:
     _, left_out = read_files({name: tmp_path / name for name in ("a.mid", "b.xml")})
     assert left_out[0] == LeftOut("a.mid", "is empty")
     assert str(tmp_path) not in left_out[1].reason
+
+
+def test_of_bundled_tunes_only_what_a_player_needs_is_kept_of_the_header(tmp_path: Path) -> None:
+    oneills = fetch_corpus(replace(find_corpus("oneills"), patterns=("oneills1850/0001-0050.abc",)), tmp_path)
+    headers = [piece.score.tune.text.partition("\nK:")[0] for piece in oneills.pieces]  # type: ignore[attr-defined]
+    assert {line[:2] for header in headers for line in header.split("\n")} <= {f"{name}:" for name in "XTRMLQK"}

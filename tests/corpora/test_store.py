@@ -94,7 +94,7 @@ def test_a_file_cut_short_is_refused(tmp_path: Path, file: str) -> None:
         load_pieces(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["[]", "null", "{}", '"a"', '{"format": 3}'])
+@pytest.mark.parametrize("text", ["[]", "null", "{}", '"a"', '{"format": 4}'])
 def test_json_that_is_no_store_is_refused(tmp_path: Path, text: str) -> None:
     save_pieces(tmp_path, collection(tmp_path, piece()))
     (tmp_path / "pieces" / "pieces.json").write_text(text, encoding="utf-8")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from midigen.errors import SourceError
 from midigen.formats.abc_fields import parse_key, parse_metre, parse_parts, parse_tempo
-from midigen.formats.abc_notation import Tune, check_tune, read_tune, read_tunes, split_tunes
+from midigen.formats.abc_notation import Tune, check_tune, read_tune, read_tunes, split_tunes, with_fields
 from midigen.scores.score import Key, Metre
 
 C, D, E, F, G, A, B = 60, 62, 64, 65, 67, 69, 71
@@ -243,3 +243,8 @@ def test_plain_notes_come_back_as_written(notes: list[tuple[str, int]]) -> None:
     score = read_tune(tune(" ".join(f"{letter}{length}" for letter, length in notes)))
     assert (score.duration // 240).tolist() == [length for _, length in notes]
     assert score.end == 240 * sum(length for _, length in notes)
+
+
+def test_of_a_header_only_the_fields_named_are_left() -> None:
+    text = "X:1\nT:A\n% by hand\nN:see K:\nM:3/4\nZ:me\nT:B\nK:D\nN:slow\nA3|\n"
+    assert with_fields(Tune(text), "XTMK").text == "X:1\nT:A\nM:3/4\nT:B\nK:D\nN:slow\nA3|\n"

@@ -89,6 +89,17 @@ def test_what_characters_do_not_know_is_refused() -> None:
     assert ABC.transpose(rows, np.zeros((len(rows) + 1, 0), np.int64), 1) is None
 
 
+def test_without_form_there_is_no_context_and_networks_of_earlier_versions_know_none() -> None:
+    plain = AbcCharacters.fit([SCORE], {"form": False})
+    rows, plan = plain.encode(SCORE)
+    assert (plain.context_fields, plain.context(rows, plan).shape) == ((), (len(rows) + 1, 0))
+    assert plain.next_context(plain.first_context(plan[:1]), rows[:1], plan[1:2]).shape == (1, 0)
+    assert plain.options == {"form": False}
+    assert AbcCharacters.from_json({"name": "abc", "characters": plain.characters}) == plain
+    assert AbcCharacters.from_json(ABC.to_json()) == ABC
+    assert ABC.adopt(plain)[0] == plain
+
+
 def test_a_folder_of_abc_files_is_parsed_to_characters(tmp_path: Path) -> None:
     folder = tmp_path / "tunes"
     folder.mkdir()
