@@ -51,7 +51,9 @@ def hymn(seed: int, bars: int = 3) -> Score:
     return Score.from_notes(notes, parts=tuple(Part(name, 52) for name in names), fermatas=(bars * 4 * 480 - 480,))
 
 
-def dataset(folder: Path, scores: list[Score], tokens: str = "notes", splits: str | None = None) -> Dataset:
+def dataset(
+    folder: Path, scores: list[Score], tokens: str = "notes", splits: str | None = None, **options: bool
+) -> Dataset:
     """Build a dataset; ``splits`` has a letter for each score, t(rain), v(alid) or e (test)."""
     words = {"t": "train", "v": "valid", "e": "test"}
     pieces = tuple(
@@ -60,7 +62,7 @@ def dataset(folder: Path, scores: list[Score], tokens: str = "notes", splits: st
         )
         for i, s in enumerate(scores)
     )
-    return build(Collection("tiny", pieces, (), None, folder), tokens, {}, Target(folder / tokens, "mark"))
+    return build(Collection("tiny", pieces, (), None, folder), tokens, options, Target(folder / tokens, "mark"))
 
 
 def melodies(folder: Path, count: int = 6, *, velocities: bool = False) -> Dataset:

@@ -99,8 +99,11 @@ def _dataset(console: Console, checkpoint: Checkpoint, source: str | None, corpo
 
 
 def _print_likelihood(console: Console, measured: Measured, unit: str) -> None:
+    from midigen.evaluation.mixtures import INFERRED
+
     own, counted = measured.own, measured.counted
-    lines = [("this model", own.nll_per_note, f"{own.accuracy:.1%}")]
+    name = "this model, key and bars given" if INFERRED in measured.mixed else "this model"
+    lines = [(name, own.nll_per_note, f"{own.accuracy:.1%}")]
     lines += [(f"  {name}", nats, "") for name, nats in measured.mixed.items()]
     if counted:
         ngram = f"n-gram that looks back {counted.order} ids"

@@ -130,9 +130,9 @@ class VoiceGrid:
                 if (onset, pitch) == before:
                     rows[onset, column] = AGAIN
                 before = (end, pitch)
-        return rows, self._told(plan_of(score, length))
+        return rows, self.told(plan_of(score, length))
 
-    def _told(self, plan: Ints) -> Ints:
+    def told(self, plan: Ints) -> Ints:
         """Return a plan without what it may not tell."""
         if self.ahead:
             return plan
@@ -227,7 +227,7 @@ class VoiceGrid:
         fermatas = phrase_ends(base, pickup, bar, total)
         if start is not None:
             fermatas = (*start.fermatas, *(step for step in fermatas if step >= given))
-        return self._told(plan_table(Summary(pickup, bar, total, fermatas, *key)))
+        return self.told(plan_table(Summary(pickup, bar, total, fermatas, *key)))
 
     def bars_begun(self, rows: Ints, plan: Ints) -> int:
         """See Representation."""

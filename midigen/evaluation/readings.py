@@ -1,0 +1,81 @@
+"""Readings: the likelihood of a chorale of which neither key nor bars are told.
+
+A network that learned with both is asked under every reading that the piece may have: in each key, in each metre with
+each pick-up of the training pieces. How likely a reading is follows by Bayes' rule from how many training pieces have
+it and from what the network gave the past under it. So the mixture over all readings is a distribution over the next id
+that knows nothing but the past.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from midigen.representations.grid_plan import NO_TONIC, Summary, plan_table
+from midigen.representations.representation import Representation
+from midigen.representations.voice_grid import VoiceGrid
+from midigen.scores.score import Ints
+
+OPENING = 16
+"""Rows after which readings that became unlikely are dropped."""
+LEAST = 1e-4
+"""Chance below which they are."""
+PITCH_CLASSES = 12
+
+Ask = Callable[[Ints, list[Ints]], Tensor]
+"""Rows (T, K) and R plans to what the ids get under each, (R, T, K)."""
+
+
+def unread_grid(representation: Representation) -> VoiceGrid | None:
+    """Return the grid of a network that knows key and bars of its training pieces, but may be told those of no other.
+
+    None for any other representation.
+    """
+    if not isinstance(representation, VoiceGrid) or representation.ahead:
+        return None
+    return representation if any(plan.tonic != NO_TONIC for plan in representation.plans) else None
+
+
+def readings(grid: VoiceGrid, length: int) -> tuple[Tensor, list[Ints]]:
+    """Return the chances, (R,), and the plans of all readings of a piece of so many rows.
+
+    Bars and keys are counted apart, each key once more than it occurs.
+    """
+    told = [plan for plan in grid.plans if plan.tonic != NO_TONIC]
+    bars = Counter((plan.pickup, plan.bar) for plan in told)
+    keys = Counter((mode, tonic) for mode in {plan.mode for plan in told} for tonic in range(PITCH_CLASSES))
+    keys.update((plan.mode, plan.tonic) for plan in told)
+    weights = torch.tensor([often * count for often in bars.values() for count in keys.values()], dtype=torch.float64)
+    plans = [grid.told(plan_table(Summary(*bar, length, (), *key))) for bar in bars for key in keys]
+    return weights / weights.sum(), plans
+
+
+def read(grid: VoiceGrid, rows: Ints, ask: Ask, ask_well: Ask) -> Tensor:
+    """Return what the ids of a piece get, (T, K), its readings being unknown.
+
+    Args:
+        grid: the representation.
+        rows: the piece, (T, K).
+        ask: asks about the opening, under all readings.
+        ask_well: asks about the whole piece under the few that are left behind it.
+    """
+    chances, plans = readings(grid, len(rows))
+    opening = ask(rows[:OPENING], [plan[: OPENING + 1] for plan in plans])
+    mixed, chances = _mix(chances, opening)
+    left = (chances > LEAST).nonzero()[:, 0].tolist()
+    given = ask_well(rows, [plans[index] for index in left])
+    rest, _ = _mix(chances[left] / chances[left].sum(), given[:, OPENING:])
+    return torch.cat([mixed, rest])
+
+
+def _mix(chances: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what T rows get from all readings together, (T, K), and the readings' chances behind them.
+
+    ``chances`` are those before them, (R,); ``given`` is what the ids get under each reading, (R, T, K).
+    """
+    seen = given.flatten(1).log().cumsum(1)
+    weights = (chances.log()[:, None] + torch.nn.functional.pad(seen, (1, 0))).softmax(0)
+    return (weights[:, :-1].reshape(given.shape) * given).sum(0), weights[:, -1]
