@@ -42,8 +42,7 @@ def main() -> None:
     assert recipe is not None
 
     def cells(split: str, *, transposed: bool) -> Cells:
-        found = network_cells(model, dataset, split, transposed=transposed)
-        return Cells(found.rows[:, : given.rows], found.probabilities[:, : given.rows])
+        return network_cells(model, dataset, split, transposed=transposed).of((slice(None), slice(given.rows)))
 
     torch.set_num_threads(1)
     print(f"{'nats a cell':30} valid  test")

@@ -29,8 +29,8 @@ from midigen.checkpoints.run import (
     load_checkpoint,
 )
 from midigen.checkpoints.shipped import CARD, MOST_BYTES, MOST_PASSAGE_BYTES, PRETRAINED, split_sizes
-from midigen.corpora.source import Collection, fingerprint, read_source
-from midigen.datasets.build import SPLITS, Dataset, Target, build, load_dataset, prepare
+from midigen.corpora.source import Collection, Piece, fingerprint, read_source
+from midigen.datasets.build import SPLITS, Dataset, Target, assign_splits, build, load_dataset, prepare
 from midigen.errors import MidigenError
 from midigen.evaluation.evaluate import likelihood
 from midigen.evaluation.originality import PASSAGE, PASSAGES, Passages, TrainingMusic, steps
@@ -127,7 +127,10 @@ RECIPES = {
 
 
 def read_music(name: str, recipe: Recipe, corpora: Path) -> Dataset:
-    """Return the dataset that a model learns from; several sources become one collection."""
+    """Return the dataset that a model learns from; several sources become one collection.
+
+    What is held out of one of them alone is held out here, with its variants in the others.
+    """
     preset = find_preset(recipe.preset)
     if len(recipe.sources) == 1:
         return prepare(recipe.sources[0], corpora, preset.representation, preset.options)[0]
@@ -135,12 +138,14 @@ def read_music(name: str, recipe: Recipe, corpora: Path) -> Dataset:
     mark = " ".join([__version__, *map(fingerprint, recipe.sources)])
     if (found := load_dataset(folder, mark)) is not None:
         return found
-    pieces = tuple(
-        replace(piece, name=f"{source}/{piece.name}", file=f"{source}/{piece.file}")
-        for source in recipe.sources
-        for piece in read_source(source, corpora).pieces
-    )
-    collection = Collection(name, pieces, (), None, folder)
+    pieces = list[Piece]()
+    for source in recipe.sources:
+        own = read_source(source, corpora).pieces
+        pieces += [
+            replace(piece, name=f"{source}/{piece.name}", file=f"{source}/{piece.file}", split=split)
+            for piece, split in zip(own, assign_splits(own), strict=True)
+        ]
+    collection = Collection(name, tuple(pieces), (), None, folder)
     return build(collection, preset.representation, preset.options, Target(folder, mark))
 
 

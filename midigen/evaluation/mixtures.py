@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  # the name PyTorch's own texts use
 
 from midigen.checkpoints.run import Checkpoint
 from midigen.datasets.batches import Steps, collate, prepare_steps
@@ -21,7 +22,7 @@ from midigen.datasets.build import Dataset
 from midigen.models.sequence_model import SequenceModel
 from midigen.representations.notes import DRUMS, Notes
 from midigen.representations.representation import Representation
-from midigen.sampling.copying import CopyRecipe, CopySettings, CopyStack, recipe_for
+from midigen.sampling.copying import NOWHERE, CopyRecipe, CopySettings, CopyStack, copy_places, recipe_for
 from midigen.scores.score import Ints
 
 MOST_SHIFT = 3
@@ -46,6 +47,13 @@ class Cells:
     """(P, T, K) ids; NOTHING behind the end."""
     probabilities: Tensor
     """(P, T, K) what the network gave them; 1 behind the end."""
+    places: Tensor | None = None
+    """(P, T, 3) where copies may come from, see ``copy_places``."""
+
+    def of(self, chosen: tuple[slice, ...]) -> Cells:
+        """Return some pieces, or the same rows of all."""
+        places = None if self.places is None else self.places[chosen]
+        return Cells(self.rows[chosen], self.probabilities[chosen], places)
 
     @property
     def nll(self) -> float:
@@ -99,7 +107,20 @@ def network_cells(model: SequenceModel, dataset: Dataset, split: str, *, transpo
         for column, distribution in enumerate(given):
             chosen = distribution.gather(1, ids[index, : len(rows), column, None])[:, 0]
             probabilities[index, : len(rows), column] = chosen
-    return Cells(ids, probabilities)
+    return Cells(ids, probabilities, _places(dataset, split, longest))
+
+
+def _places(dataset: Dataset, split: str, longest: int) -> Tensor | None:
+    """Return the places of the rows of a split, padded to (P, longest, 3)."""
+    found = []
+    for index in dataset.indices(split):
+        rows, plan = dataset.piece(index)
+        context = torch.from_numpy(dataset.representation.context(rows, plan)[:-1])
+        places = copy_places(dataset.representation.context_fields, context)
+        if places is None:
+            return None
+        found.append(F.pad(places, (0, 0, 0, longest - len(rows)), value=NOWHERE))
+    return torch.stack(found)
 
 
 def _averaged(
@@ -143,12 +164,12 @@ def copied_cells(cells: Cells, recipe: CopyRecipe) -> Cells:
     stack = CopyStack(recipe, cells.rows.shape[2])
     mixed = torch.ones_like(cells.probabilities)
     for step in range(cells.rows.shape[1]):
-        stack.begin_row(cells.rows[:, :step])
+        stack.begin_row(cells.rows[:, :step], None if cells.places is None else cells.places[:, : step + 1])
         for column in range(cells.rows.shape[2]):
             mixed[:, step, column] = stack.see(
                 column, cells.rows[:, step, column], cells.probabilities[:, step, column]
             )
-    return Cells(cells.rows, torch.where(cells.rows == NOTHING, 1.0, mixed))
+    return replace(cells, probabilities=torch.where(cells.rows == NOTHING, 1.0, mixed))
 
 
 def fit_recipe(cells: Cells) -> CopyRecipe:
@@ -176,7 +197,7 @@ def _moved(recipe: CopyRecipe, part: str, name: str, move: float) -> CopyRecipe:
 
 def cross_fitted(cells: Cells) -> float:
     """Return the nats a cell where each half of the pieces is copied by the settings that fit the other half."""
-    halves = [Cells(cells.rows[half::2], cells.probabilities[half::2]) for half in (0, 1)]
+    halves = [cells.of((slice(half, None, 2),)) for half in (0, 1)]
     judged = [copied_cells(halves[half], fit_recipe(halves[1 - half])) for half in (0, 1)]
     counts: Sequence[int] = [int((half.rows != NOTHING).sum()) for half in halves]
     return float(np.average([half.nll for half in judged], weights=counts))

@@ -18,14 +18,13 @@ WHOLE = 1536
 SIXTEENTH = WHOLE // 16
 MOST = 10**6
 """Numbers and times in a text are cut off here."""
-NOTES = "CDEFGABcdefgab"
-RESTS, BAR_RESTS = "zx", "ZX"
+NOTES, RESTS, BAR_RESTS = "CDEFGABcdefgab", "zx", "ZX"
 
 START, LETTER, COLON, FIELD, MUSIC = range(5)
 """Of a line: nothing read yet; a letter; a colon behind it; the value of a field; music."""
 FREE, QUOTE, GRACE, BRACKET, CHORD, REST_OF_CHORD, INLINE, REMARK = range(8)
 """Of the music: what a character stands in; behind ``[`` it is open what follows."""
-HEADER_KINDS, MUSIC_KINDS = 28, 10
+HEADER_KINDS, MUSIC_KINDS = 28, 9
 CLOSES, HAS_LINE = 1, 2
 AT_BEGINNING, OPENED, CLOSED, TURNED, DOUBLED, FIRST_ENDING, LATER_ENDING = range(7)
 """How the part began."""
@@ -43,6 +42,7 @@ CONTEXT_FIELDS = (
     Field("parts", MOST_PARTS + 1),
     Field("how the part began", LATER_ENDING + 1),
     Field("last note above the tonic", HEIGHTS),
+    Field("letter of the tonic", 8),
 )
 
 
@@ -259,7 +259,6 @@ class Reading:
         """A part ends, and the next one begins."""
         if self.began != LATER_ENDING and 2 * self.part >= self.metre:
             self.parts = min(self.parts + 1, MOST)
-        # "|:" behind ":|" is both.
         is_both = kind == OPENED and self.began == CLOSED and not self.part
         self.began = TURNED if is_both else kind
         self.part = self.place = 0
@@ -277,7 +276,7 @@ class Reading:
         elif self.line in (LETTER, FIELD):
             kind = HEADER_KINDS if self.is_music else self.letter
         else:
-            kind = HEADER_KINDS + 1 + (self.inside if self.line == MUSIC else REMARK + 1)
+            kind = HEADER_KINDS + 1 + self.inside
         half = SIXTEENTH // 2
         left = (self.metre - self.place + half) // SIXTEENTH + 1
         bars, rest = divmod(self.part + half, self.metre)
@@ -290,6 +289,7 @@ class Reading:
             min(self.parts, MOST_PARTS),
             self.began,
             self.height,
+            self.tonic + 1,
         )
 
     def state(self) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ network says, or copies what stood d steps earlier, for some d. A copied cell is
 which it is drawn from the network. What is seen of each cell says by Bayes' rule how likely each d is, so that a copied
 run of quavers counts for more than a held chord. The mixture is a distribution over the ids at every cell, known from
 the past alone. One such model copies whole rows; behind it stands one for each column, for a voice that comes back
-alone.
+alone. In tunes by character only what stands at the same place in the bar is copied.
 
 The idea of mixing a cache of the past into a network is that of Grave, Joulin and Usunier (2017).
 """
@@ -21,13 +21,21 @@ import torch
 from torch import Tensor
 
 from midigen.checkpoints.run import Checkpoint
+from midigen.fields import Field
 from midigen.models.network import State
 from midigen.models.sequence_model import SequenceModel, end_and_rest
+from midigen.representations.abc_context import HEADER_KINDS
 from midigen.sampling.draw import DrawSettings
 from midigen.sampling.stepper import AnyStepper, make_stepper
 
 BEAT, BAR = 4, 16
 """Rows; distances that are a multiple of these are likelier."""
+PLACE = ("kind of text", "place in the bar", "left of the bar", "bars of the part", "place behind them")
+"""Columns of the context of ABC characters."""
+PHRASE = 4
+"""Bars."""
+NOWHERE = -1
+"""A place in the bar that is in none."""
 COLDEST = 0.05
 """Temperature of the network beside copies where 0 is asked for: what is not the likeliest must stay possible."""
 
@@ -47,7 +55,8 @@ class CopySettings:
     off_beat: float = 0.5
     """Weight of a distance that is no multiple of a beat, beside one that is."""
     off_bar: float = 0.5
-    """Weight of a distance that is no multiple of a bar, beside one that is."""
+    """Weight of a distance that is no multiple of a bar, beside one that is; in tunes by character of what stands in
+    another bar of four."""
     nearest: int = 1
     """Rows back from which on copying may begin: what copies the bar before goes round in circles."""
 
@@ -66,15 +75,34 @@ RECIPES = {
     ),
     "notes": CopyRecipe(CopySettings(begin=1e-9), CopySettings(0.041, 0.053, 0.049, 0.049, 0.945, 0.961)),
     "chords": CopyRecipe(CopySettings(0.066, 0.084, 0.78, 0.061, 0.79, 0.85), CopySettings()),
-    "abc": CopyRecipe(CopySettings(0.014, 0.053, 0.43, 0.001, 0.997, 0.886), CopySettings()),
+    "abc": CopyRecipe(CopySettings(0.06, 0.087, 0.0028, 0.0033, 0.5, 0.12), CopySettings()),
 }
 """By representation; fitted on validation pieces (``midigen.evaluation.mixtures``)."""
 
 
 def recipe_for(checkpoint: Checkpoint) -> CopyRecipe | None:
-    """Return how pieces of a checkpoint copy themselves; None for the published networks, which stay as they are."""
-    is_ours = isinstance(checkpoint.model, SequenceModel)
+    """Return how pieces of a checkpoint copy themselves; None for the published networks, which stay as they are.
+
+    Nor do tunes of earlier versions' networks, which know nothing of the place in the bar.
+    """
+    is_ours = isinstance(checkpoint.model, SequenceModel) and checkpoint.representation.options.get("form", True)
     return RECIPES.get(checkpoint.representation.name) if is_ours else None
+
+
+def copy_places(fields: Sequence[Field], context: Tensor) -> Tensor | None:
+    """Return where rows stand that may copy each other from the same place only, (..., 3), from their context (..., C).
+
+    Of each row the place in the bar, NOWHERE in a header; the bar of a phrase of four; and, behind a full bar or a whole
+    number of them, which bar of the part that was, else 0: if the part ends there is copied from the same bar only. None
+    where all may copy.
+    """
+    names = [field.name for field in fields]
+    if not set(PLACE) <= set(names):
+        return None
+    kind, place, left, bars, rest = (context[..., names.index(name)] for name in PLACE)
+    in_bar = (kind * 100 + place) * 100 + left
+    ended = torch.where((left <= 1) | ((rest == 0) & (bars % PHRASE == 0)), bars, 0)
+    return torch.stack([torch.where(kind < HEADER_KINDS, NOWHERE, in_bar), bars % PHRASE, ended], dim=-1)
 
 
 class Copying:
@@ -87,24 +115,40 @@ class Copying:
         self.weights = torch.ones(0)
         """(B, t) chance that what stands so many rows earlier is copied; the distance 1 comes last."""
 
-    def begin_row(self, past: Tensor) -> None:
-        """Go on to the next row, behind ``past`` (B, t, K)."""
+    def begin_row(self, past: Tensor, places: Tensor | None = None) -> None:
+        """Go on to the next row, behind ``past`` (B, t, K); ``places`` (B, t + 1, 3) are those of ``copy_places``."""
         batch, length, _ = past.shape
-        self.past, self.intact = past, torch.ones(batch, length, dtype=torch.bool)
+        self.past = past
+        self.intact = (
+            torch.ones(batch, length, dtype=torch.bool) if places is None else places[:, :-1, 2] == places[:, -1:, 2]
+        )
         if length == 0:
             self.none, self.weights = torch.ones(batch, dtype=torch.float64), torch.zeros(batch, 0, dtype=torch.float64)
             return
+        prior = self._by_distance(length) if places is None else self._by_place(places)
+        total = prior.sum(1, keepdim=True)
+        begun = self.none * self.settings.begin * (total[:, 0] > 0)
+        copying = torch.cat([torch.zeros(batch, 1, dtype=torch.float64), self.weights], dim=1)
+        going_on = copying * (1 - self.settings.stop)
+        if places is not None:
+            going_on = going_on * (prior > 0)
+        self.weights = going_on + begun[:, None] * (prior / total.clamp(min=1e-300))
+        self.none = self.none - begun + (copying - going_on).sum(1)
+
+    def _by_distance(self, length: int) -> Tensor:
+        """Return how likely copying begins at each distance, (1, t), but for a factor."""
         distances = torch.arange(length, 0, -1)
         prior = torch.ones(length, dtype=torch.float64)
         for every, weight in ((BEAT, self.settings.off_beat), (BAR, self.settings.off_bar)):
             prior[distances % every != 0] *= weight
         prior[distances < self.settings.nearest] = 0
-        total = prior.sum()
-        begun = self.none * self.settings.begin * (total > 0)
-        going_on = torch.cat([torch.zeros(batch, 1, dtype=torch.float64), self.weights], dim=1)
-        stopped = going_on.sum(1) * self.settings.stop
-        self.weights = going_on * (1 - self.settings.stop) + begun[:, None] * (prior / total.clamp(min=1e-300))
-        self.none = self.none - begun + stopped
+        return prior[None]
+
+    def _by_place(self, places: Tensor) -> Tensor:
+        """Return the same, (B, t), where only the same place in the bar is copied from."""
+        is_place, is_bar, _ = (places[:, :-1] == places[:, -1:]).unbind(-1)
+        likely = torch.where(is_bar, 1.0, self.settings.off_bar).double()
+        return torch.where(is_place & (places[:, -1:, 0] != NOWHERE), likely, 0.0)
 
     def mix(self, column: int, probabilities: Tensor) -> Tensor:
         """Return the network's probabilities of a column's ids, (B, size), with what is copied mixed in."""
@@ -124,7 +168,7 @@ class Copying:
         return total
 
     def _slip(self, column: int) -> Tensor:
-        """Return the chance of not copying a cell, (B, t): certain in a row that has slipped already."""
+        """Return the chance of not copying a cell, (B, t): certain in a row that has slipped or is not to be copied."""
         earlier = self.past[:, :, column]
         slip = torch.where(earlier == earlier[:, -1:], self.settings.slip_held, self.settings.slip_moved)
         return torch.where(self.intact, slip, 1.0)
@@ -137,10 +181,10 @@ class CopyStack:
         self.whole = Copying(recipe.rows)
         self.single = [Copying(recipe.column) for _ in range(columns)] if columns > 1 else []
 
-    def begin_row(self, past: Tensor) -> None:
-        """Go on to the next row, behind ``past`` (B, t, K)."""
+    def begin_row(self, past: Tensor, places: Tensor | None = None) -> None:
+        """Go on to the next row, behind ``past`` (B, t, K), with the ``places`` (B, t + 1, 3) of ``copy_places``."""
         for model in (self.whole, *self.single):
-            model.begin_row(past)
+            model.begin_row(past, places)
 
     def mix(self, column: int, probabilities: Tensor) -> Tensor:
         """Return the probabilities of a column's ids, (B, size), of the network and the copies together."""
@@ -161,11 +205,15 @@ class CopyingStepper:
     the temperature, as draws do.
     """
 
-    def __init__(self, stepper: AnyStepper, recipe: CopyRecipe, temperatures: Sequence[float]) -> None:
+    def __init__(
+        self, stepper: AnyStepper, recipe: CopyRecipe, temperatures: Sequence[float], context: Sequence[Field] = ()
+    ) -> None:
+        """Mix a stepper with copies, at a temperature for each column; ``context`` describes what rows are told."""
         self.stepper, self.start, self.stack = stepper, stepper.start, CopyStack(recipe, len(temperatures))
-        self.temperatures = temperatures
+        self.temperatures, self.context_fields = temperatures, context
         self.past: Tensor | None = None
         """(B, t, K) rows so far; None before the first step."""
+        self.places: Tensor | None = None
 
     def advance(self, before: Tensor, context: Tensor, state: State) -> tuple[Tensor, State]:
         """See Network. The row before may be another than the one drawn, as in a prompt."""
@@ -174,7 +222,10 @@ class CopyingStepper:
         else:
             self._see(before)
             self.past = torch.cat([self.past, before[:, None]], dim=1)
-        self.stack.begin_row(self.past)
+        place = copy_places(self.context_fields, context[:, None])
+        if place is not None:
+            self.places = place if self.places is None else torch.cat([self.places, place], dim=1)
+        self.stack.begin_row(self.past, self.places)
         hidden, state = self.stepper.advance(before, context, state)
         self.hidden, self.context, self.seen = hidden, context, 0
         self.asked: list[Tensor] = []
@@ -210,4 +261,5 @@ def stepper_of(checkpoint: Checkpoint, settings: DrawSettings) -> AnyStepper | C
     stepper, recipe = make_stepper(checkpoint.model), recipe_for(checkpoint)
     if recipe is None:
         return stepper
-    return CopyingStepper(stepper, recipe, [settings.of(field.name) for field in checkpoint.representation.fields])
+    like = checkpoint.representation
+    return CopyingStepper(stepper, recipe, [settings.of(field.name) for field in like.fields], like.context_fields)

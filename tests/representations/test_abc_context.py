@@ -47,8 +47,8 @@ def test_the_context_of_any_text_is_that_of_its_steps(text: str) -> None:
 def test_tunes_side_by_side_have_contexts_of_their_own() -> None:
     one, other = (ABC.encode_text(text)[0] for text in (HEADER + "GAB|", HEADER + "G3|:"))
     context = ABC.first_context(np.zeros((2, 0), np.int64))
-    for rows in zip(one, other, strict=True):
-        context = ABC.next_context(context, np.array(rows), np.zeros((2, 0), np.int64))
+    for pair in zip(one, other, strict=True):
+        context = ABC.next_context(context, np.array(pair), np.zeros((2, 0), np.int64))
     for row, rows in zip(context, (one, other), strict=True):
         assert (
             row[: len(CONTEXT_FIELDS)].tolist()
@@ -105,6 +105,10 @@ def test_notes_are_counted_in_letters_from_the_tonic(key: str, note: str, letter
     assert told(f"X:1\nK:{key}\n{note}", "last note above the tonic") - tonic == letters
 
 
+def test_the_tonic_is_the_letter_of_the_key() -> None:
+    assert [told(f"X:1\nK:{key}", "letter of the tonic") for key in ("", "C", "Bb", "D Mixolydian")] == [0, 1, 7, 2]
+
+
 def test_metre_and_unit_are_read_from_the_header_or_as_usual() -> None:
     assert told("X:1\nM:2/4\nK:C\nC", "place in the bar") == 1
     assert told("X:1\nM:C\nK:C\nC", "left of the bar") == 16 - 2 + 1
@@ -113,7 +117,7 @@ def test_metre_and_unit_are_read_from_the_header_or_as_usual() -> None:
 
 
 def test_kinds_of_text_are_told_apart() -> None:
-    texts = ["", "X", "X:1\nT:G", "X:1\nK:G\n", "X:1\nK:G\nG", 'X:1\nK:G\n"G', "X:1\nK:G\n{g", "X:1\nK:G\nK:"]
+    texts = ["", "X", "X:1\nT:G", "X:1\nK:G\n", 'X:1\nK:G\n"G', "X:1\nK:G\n{g", "X:1\nK:G\nK:"]
     assert len({told(text, "kind of text") for text in texts}) == len(texts)
 
 

@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 
 from midigen.datasets.batches import prepare_steps
 from midigen.datasets.build import Dataset
+from midigen.evaluation.mixtures import copied_cells, network_cells
+from midigen.formats.abc_notation import Tune, read_tune
 from midigen.models.sequence_model import end_and_rest
-from midigen.sampling.copying import Copying, CopyingStepper, CopyRecipe, CopySettings, CopyStack
+from midigen.representations.abc_characters import AbcCharacters
+from midigen.sampling.copying import Copying, CopyingStepper, CopyRecipe, CopySettings, CopyStack, copy_places
 from midigen.sampling.stepper import Stepper
+from midigen.scores.score import Score
 from tests import tiny
 
 SIZE = 7
@@ -147,3 +151,62 @@ def test_what_lies_too_near_is_not_copied() -> None:
         model.begin_row(torch.full((1, past, 1), 4))
         assert torch.allclose(model.mix(0, uniform), uniform) == (past < 2)
         model.see(0, torch.tensor([4]), torch.tensor([1 / SIZE]))
+
+
+HEADER = "X:1\nM:2/4\nL:1/8\nK:C\n"
+ABC = AbcCharacters("".join(sorted(set(HEADER + "|:DEFG"))) + "\ufffd")
+
+
+def copied_behind(text: str) -> set[str]:
+    """Return the characters that copying makes likelier as the next of a tune."""
+    rows, plan = ABC.encode_text(text)
+    context = torch.from_numpy(ABC.context(rows, plan))[None]
+    places = copy_places(ABC.context_fields, context)
+    assert places is not None
+    model = Copying(CopySettings(begin=0.9))
+    model.none = torch.ones(1, dtype=torch.float64)
+    model.weights = torch.zeros(1, len(rows) - 1, dtype=torch.float64)
+    model.begin_row(torch.from_numpy(rows)[None], places)
+    size = len(ABC.characters)
+    likelier = model.mix(0, torch.full((1, size), 1 / size, dtype=torch.float64))[0] > 1 / size
+    return {character for character, is_likelier in zip(ABC.characters, likelier.tolist(), strict=True) if is_likelier}
+
+
+def test_a_tune_copies_what_stands_at_the_same_place_in_the_bar() -> None:
+    assert copied_behind(HEADER + "CDEF|") == {"C"}
+    assert copied_behind(HEADER + "CDEF|GD") == {"E"}
+
+
+def test_how_a_bar_ends_is_not_copied_from_another_bar() -> None:
+    assert copied_behind(HEADER + "CDEF|GDEF|EDEF") == set()
+    assert copied_behind(HEADER + "CDEF|GDEF||CDEF|GDEF") == {"|"}
+
+
+def test_a_header_copies_nothing() -> None:
+    assert copied_behind("X:1\nM:") == set()
+
+
+def test_what_stops_to_stand_at_the_same_place_is_not_copied_further() -> None:
+    model = Copying(CopySettings(begin=0.9))
+    model.begin_row(torch.zeros(1, 0, 1, dtype=torch.int64), torch.tensor([[[1, 0, 0]]]))
+    model.begin_row(torch.tensor([[[3]]]), torch.tensor([[[1, 0, 0], [1, 0, 0]]]))
+    assert model.weights.sum() > 0
+    model.begin_row(torch.tensor([[[3], [3]]]), torch.tensor([[[1, 0, 0], [1, 0, 0], [2, 0, 0]]]))
+    assert model.weights.sum() == 0
+    assert model.none.item() == pytest.approx(1)
+
+
+def test_a_tune_is_drawn_from_what_its_likelihood_is_measured_by(tmp_path: Path) -> None:
+    tunes: list[Score] = [read_tune(Tune(f"{HEADER}{bar}|{bar}:|\n")) for bar in ("CDEF", "GFED", "CEFG")]
+    data = tiny.dataset(tmp_path, tunes, "abc", "ttv")
+    network = tiny.network(data)
+    cells = copied_cells(network_cells(network.eval(), data, "valid", transposed=False), RECIPE)
+    steps = prepare_steps(data.representation, *data.piece(2))
+    rows, before, context = (torch.from_numpy(table)[None] for table in (steps.rows, steps.before, steps.context))
+    stepper = CopyingStepper(Stepper(network), RECIPE, [1.0], data.representation.context_fields)
+    state, given_by_both = stepper.start(1), list[float]()
+    for step in range(len(steps) - 1):
+        hidden, state = stepper.advance(before[:, step], context[:, step], state)
+        _, ids = end_and_rest(stepper.logits(0, hidden, context[:, step], rows[:, step, :0]))
+        given_by_both.append(ids.softmax(-1)[0, rows[0, step, 0]].item())
+    assert given_by_both == pytest.approx(cells.probabilities[0, :, 0].tolist(), rel=1e-4)
