@@ -23,3 +23,5 @@ class Field:
     relative_to: tuple[str, ...] = ()
     """Names of context columns, or of columns drawn earlier in the row, that lie on the same axis. The first one is
     this column's own last position, where there is one."""
+    chosen_by: str = ""
+    """Name of a column drawn earlier in the row whose id says which one of ``relative_to`` is this column's own."""

@@ -73,6 +73,12 @@ PRESETS = {
         TrainConfig(minutes=10, batch_size=16, sequence_length=64, weight_decay=0.1, average=0.99),
         "ours: streams with carried state",
     ),
+    "parts": Preset(
+        "parts",
+        ModelConfig(layers=2, hidden_size=256, head_size=192, dropout=0.25),
+        TrainConfig(minutes=10, batch_size=16, sequence_length=64, weight_decay=0.1, average=0.99),
+        "ours: as notes",
+    ),
     "chords": Preset(
         "chords",
         ModelConfig(layers=2, hidden_size=256, head_size=192, dropout=0.5),

@@ -14,7 +14,7 @@ def test_every_preset_names_a_representation_there_is(name: str) -> None:
     assert find_representation(representation).fit((), {}).name == representation
 
 
-@pytest.mark.parametrize("tokens", ["notes", "chords", "grid", "abc"])
+@pytest.mark.parametrize("tokens", ["notes", "parts", "chords", "grid", "abc"])
 def test_every_representation_has_a_preset_of_its_own_name(tokens: str) -> None:
     assert find_preset(tokens).representation == tokens
 

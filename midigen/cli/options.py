@@ -54,7 +54,7 @@ Source = Annotated[
 Tokens = Annotated[
     str | None,
     typer.Option(
-        help="Representation: notes, chords, grid, abc, or a tokenizer of MidiTok: miditok:REMI, TSD, MIDILike, "
+        help="Representation: notes, parts, chords, grid, abc, or a tokenizer of MidiTok: miditok:REMI, TSD, MIDILike, "
         "Structured, CPWord, Octuple. The one that suits the source by default.",
         metavar="NAME",
         autocompletion=lambda: list(TOKENS),
@@ -80,6 +80,6 @@ Soundfont = Annotated[Path | None, typer.Option(help="SoundFont (.sf2) to play w
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files.")]
 
 TOKENIZERS = ("REMI", "TSD", "MIDILike", "Structured", "CPWord", "Octuple")
-TOKENS = ("notes", "chords", "grid", "abc", *(f"miditok:{name}" for name in TOKENIZERS))
+TOKENS = ("notes", "parts", "chords", "grid", "abc", *(f"miditok:{name}" for name in TOKENIZERS))
 CORPORA = Path("corpora")
 CHECKPOINTS = Path("checkpoints")

@@ -45,9 +45,10 @@ _BUNDLED = (
         format="musicxml",
         pieces=46,
         bytes=2_836_148,
-        licence=f"music in the public domain; {_TERMS}; some may not be used commercially",
+        licence=f"music in the public domain; {_TERMS}; music21 warns that some of its collection may not be used "
+        "commercially, but these files name no terms of their own",
         citation=_MUSIC21,
-        representation="notes",
+        representation="parts",
         # Opus 18 no. 1 lies there a second time as kern, and the piano sonata K. 545 is no quartet.
         patterns=(
             "haydn/*/*.mxl",

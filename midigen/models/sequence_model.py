@@ -69,6 +69,8 @@ class SequenceModel(nn.Module):
         super().__init__()
         self.fields, self.context_fields, self.config = tuple(fields), tuple(context_fields), config
         self.context_index = {field.name: index for index, field in enumerate(context_fields)}
+        names = [field.name for field in fields]
+        self.choosers = [names.index(field.chosen_by) if field.chosen_by else None for field in fields]
         # One more id for the start, one more for a blank.
         self.embeddings = nn.ModuleList(nn.Embedding(f.size + 2, config.embedding_size) for f in fields)
         self.known = [index for index, field in enumerate(context_fields) if not field.axis]
@@ -195,9 +197,10 @@ class SequenceModel(nn.Module):
         chosen = torch.rand(before.shape, device=before.device) < self.config.dropout / 5
         context = context.clone()
         for column, field in enumerate(self.fields):
-            if field.relative_to:
-                place = context[..., self.context_index[field.relative_to[0]]]
-                place[chosen[..., column]] = field.axis
+            chooser = self.choosers[column]
+            for index, name in enumerate(field.relative_to if chooser is not None else field.relative_to[:1]):
+                is_own = True if chooser is None else before[..., chooser] == index
+                context[..., self.context_index[name]][chosen[..., column] & is_own] = field.axis
         return torch.where(chosen, blanks, before), context
 
 
@@ -214,7 +217,8 @@ class Head(nn.Module):
         self.inner = nn.Linear(size + len(self.neighbours) * INTERVAL_EMBEDDING, config.head_size)
         self.absolute = nn.Linear(config.head_size, config.embedding_size if config.tied else self.size)
         self.bias = nn.Parameter(torch.zeros(self.size)) if config.tied else None
-        self.anchors = len(field.relative_to) + len(self.neighbours)
+        self.chooser = model.choosers[column]
+        self.anchors = len(field.relative_to) + (self.chooser is not None) + len(self.neighbours)
         distances = max(2 * field.axis - 1, 0)
         self.relative = nn.Linear(config.head_size, self.anchors * distances) if self.anchors else None
 
@@ -223,6 +227,9 @@ class Head(nn.Module):
         field = model.fields[self.column]
         parts = [hidden, *(model.embeddings[j](drawn[..., j]) for j in range(self.column))]
         anchors = [self._position(model, name, context, drawn) for name in field.relative_to]
+        if self.chooser is not None:
+            chosen = drawn[..., [self.chooser]].clamp(max=len(anchors) - 1)  # the end of a piece chooses none
+            anchors.append(torch.stack(anchors, dim=-1).gather(-1, chosen)[..., 0])
         for j, embedding in zip(self.neighbours, self.moves, strict=True):
             now = self._position(model, model.fields[j].name, context, drawn)
             before = self._position(model, model.fields[j].relative_to[0], context, drawn)

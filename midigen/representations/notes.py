@@ -29,8 +29,8 @@ import numpy as np
 from midigen.errors import RepresentationError, UsageError
 from midigen.fields import Field
 from midigen.representations.representation import Json, Representation, refuse_below_one, usual_shifts
-from midigen.scores.score import TICKS_PER_QUARTER, Ints, Metre, Part, Score, Tempo
-from midigen.scores.time import DEFAULT_METRE, pickup_ticks, quantise, ticks_to_seconds, usual_bar_ticks
+from midigen.scores.score import TICKS_PER_QUARTER, Ints, Part, Score, Tempo
+from midigen.scores.time import metre_of, performed_ticks, pickup_ticks, quantise, usual_bar_ticks
 
 PITCHES = 128
 LOUDNESSES = 32
@@ -61,6 +61,8 @@ class Notes:
     name: ClassVar[str] = "notes"
     notes_per_row: ClassVar[int] = 1
     note_unit: ClassVar[str] = "note"
+    pitch_column: ClassVar[int] = 0
+    step_column: ClassVar[int] = 1
 
     @classmethod
     def fit(cls, scores: Iterable[Score], options: Mapping[str, Any]) -> Notes:
@@ -154,16 +156,8 @@ class Notes:
         score = score.where(np.isin(programs_of(score) == DRUMS, [program == DRUMS for program in self.programs]))
         if not len(score):
             raise RepresentationError("there are no notes")
-        if self.clock == "seconds":
-            onset_ticks, end_ticks = (
-                np.rint(ticks_to_seconds(ticks, score.tempos) * 2 * TICKS_PER_QUARTER).astype(np.int64)
-                for ticks in (score.onset, score.onset + score.duration)
-            )
-        else:
-            shift = -pickup_ticks(score) % usual_bar_ticks(score, LONGEST_BAR_QUARTERS)
-            onset_ticks, end_ticks = score.onset + shift, score.onset + score.duration + shift
-        onset = quantise(onset_ticks, self.quantum_ticks)
-        duration = np.clip(quantise(end_ticks - onset_ticks, self.quantum_ticks), 1, self.longest)
+        pickup = 0 if self.clock == "seconds" else pickup_ticks(score)
+        onset, duration = self.quantised(score, -pickup % usual_bar_ticks(score, LONGEST_BAR_QUARTERS))
         columns = np.stack([onset, self._program_ids(score), score.pitch, -duration, score.velocity // 4], axis=1)
         columns = columns[np.lexsort(columns.T[::-1])]
         is_first = np.append(True, (columns[1:, :3] != columns[:-1, :3]).any(1))
@@ -173,6 +167,12 @@ class Notes:
         rows += [velocity] if self.velocities else []
         rows += [program] if len(self.programs) > 1 else []
         return np.stack(rows, axis=1), np.full((len(pitch) + 1, 1), _bar_quanta(score, self.clock, self.quantum))
+
+    def quantised(self, score: Score, shift: int = 0) -> tuple[Ints, Ints]:
+        """Return onsets and lengths in quanta, (N,) each; all begins so many ticks later."""
+        onset, end = performed_ticks(score) if self.clock == "seconds" else (score.onset, score.onset + score.duration)
+        lengths = quantise(end - onset, self.quantum_ticks)
+        return quantise(onset + shift, self.quantum_ticks), np.clip(lengths, 1, self.longest)
 
     def _program_ids(self, score: Score) -> Ints:
         """Return each note's index into the programs; an unknown instrument becomes the nearest in General MIDI."""
@@ -200,7 +200,7 @@ class Notes:
             np.searchsorted(used, program),
             parts=tuple(Part("", 0 if p == DRUMS else p, p == DRUMS) for p in (self.programs[i] for i in used)),
             tempos=(Tempo.from_bpm(0, self.bpm),),
-            metres=() if self.clock == "seconds" else (_metre(int(plan[0, 0]), self.quantum),),
+            metres=() if self.clock == "seconds" else (metre_of(int(plan[0, 0]) * self.quantum_ticks),),
         )
 
     def first_context(self, plan: Ints) -> Ints:
@@ -220,15 +220,16 @@ class Notes:
 
     def transpositions(self, rows: Ints) -> range:
         """See Representation."""
-        pitch = rows[self._pitched(rows), 0]
+        pitch = rows[self._pitched(rows), self.pitch_column]
         down, up = (self.lowest - int(pitch.min()), self.highest - int(pitch.max())) if len(pitch) else (0, 0)
         return usual_shifts(down, up)
 
     def transpose(self, rows: Ints, plan: Ints, semitones: int) -> tuple[Ints, Ints] | None:
         """See Representation. Drums stay."""
         moved = rows.copy()
-        moved[self._pitched(rows), 0] += semitones
-        return None if len(rows) and (moved[:, 0].min() < 0 or moved[:, 0].max() >= PITCHES) else (moved, plan)
+        moved[self._pitched(rows), self.pitch_column] += semitones
+        pitch = moved[:, self.pitch_column]
+        return None if len(rows) and (pitch.min() < 0 or pitch.max() >= PITCHES) else (moved, plan)
 
     def make_plan(
         self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None
@@ -245,7 +246,11 @@ class Notes:
     def bars_begun(self, rows: Ints, plan: Ints) -> int:
         """See Representation."""
         self._require_bars()
-        return int(rows[:, 1].sum()) // int(plan[0, 0]) + 1 if len(rows) else 0
+        return self.now(rows, plan) // int(plan[0, 0]) + 1 if len(rows) else 0
+
+    def now(self, rows: Ints, plan: Ints) -> int:  # noqa: ARG002
+        """Return the quanta from the bar line where counting began to where the next step begins."""
+        return int(rows[:, 1].sum())
 
     def _require_bars(self) -> None:
         if self.clock == "seconds":
@@ -289,11 +294,3 @@ def _bar_quanta(score: Score, clock: str, quantum: int) -> int:
     return (
         1 if clock == "seconds" else max(1, usual_bar_ticks(score, LONGEST_BAR_QUARTERS) * quantum // TICKS_PER_QUARTER)
     )
-
-
-def _metre(bar: int, quantum: int) -> Metre:
-    """Return a metre whose bar has so many quanta."""
-    for denominator in (4, 8, 16, 32):
-        if bar * denominator % (4 * quantum) == 0:
-            return Metre(0, bar * denominator // (4 * quantum), denominator)
-    return DEFAULT_METRE

@@ -144,10 +144,12 @@ def find_representation(name: str) -> type[Representation]:
     from midigen.representations.abc_characters import AbcCharacters
     from midigen.representations.chords import Chords
     from midigen.representations.notes import Notes
+    from midigen.representations.parts import Parts
     from midigen.representations.voice_grid import VoiceGrid
 
     table: dict[str, type[Representation]] = {
         "notes": Notes,
+        "parts": Parts,
         "chords": Chords,
         "grid": VoiceGrid,
         "abc": AbcCharacters,

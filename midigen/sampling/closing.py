@@ -2,7 +2,7 @@
 
 On the grid the network's own plan tells that the end is near; here only the last chord is seen to. Chord tokens go on
 until one of them closes. Notes look for a bar line: on it stands the last chord, as many notes as sound together in the
-piece on average, all of the tonic triad, the tonic lowest.
+piece on average, all of the tonic triad, the tonic lowest. In an ensemble each part has one note of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from torch import Tensor
 
 from midigen.representations.chords import Chords
 from midigen.representations.grid_plan import FERMATA, QUANTUM
-from midigen.representations.notes import Notes
+from midigen.representations.notes import PITCHES, Notes
+from midigen.representations.parts import Parts
 from midigen.representations.voice_grid import REST, VOICES, VoiceGrid
 from midigen.sampling.lane import Lane
 from midigen.sampling.rules import PitchTable, Rule
@@ -153,3 +154,67 @@ class NoteClose(Rule):
         together = round(lane.count / max(1, int((lane.rows[:, 1] > 0).sum())))
         last = int((np.cumsum(lane.rows[:, 1]) >= line).sum())
         return last >= together
+
+
+class PartsClose(Rule):
+    """Ends as notes do (see NoteClose), with a chord of one note in each part, from below."""
+
+    def __init__(self, parts: Parts, tonality: Tonalities, length: int | None) -> None:
+        self._parts, self._tonality, self._length = parts, tonality, length
+        self._table, self._names = PitchTable(parts), [field.name for field in parts.fields]
+        self._lines: dict[Lane, int] = {}
+        self._keys: dict[Lane, Tonality] = {}
+
+    def _line(self, lane: Lane, now: int) -> int | None:
+        """Return the quantum at which the last chord begins, once that is known."""
+        bar = self._parts.quantum if self._parts.clock == "seconds" else int(lane.plan[lane.count, 0])
+        if lane not in self._lines:
+            if lane.last_bar is not None:
+                self._lines[lane] = (lane.last_bar - 1) * bar
+            elif self._length is not None and lane.count - lane.given >= self._length - 1:
+                self._lines[lane] = (now // bar + 1) * bar
+        return self._lines.get(lane)
+
+    def bias(self, lane: Lane, column: int, context: Ints, drawn: Ints) -> Tensor | None:  # noqa: ARG002
+        """See Rule."""
+        now = self._parts.now(lane.rows, lane.plan)
+        line, name = self._line(lane, now), self._names[column]
+        if line is None or name == "velocity":
+            return None
+        left, ids = line - now, np.arange(self._parts.fields[column].size)
+        if left > 0:
+            # What sounds before the last chord makes room for it.
+            most = {"step": left, "duration": left - 1}.get(name)
+            return None if most is None else _only(ids <= most)
+        if name == "pitch":
+            return self._chord(lane, line, int(drawn[0]))
+        if name == "part":
+            return _only(ids == self._sounding(lane, line))
+        if name == "step":
+            return _only(ids == 0)
+        half = min(int(lane.plan[lane.count, 0]) // 2, len(ids))
+        return _only(ids + 1 >= half if drawn[0] == 0 else ids == lane.rows[-1, column])
+
+    def _chord(self, lane: Lane, line: int, part: int) -> Tensor:
+        """The tonic for the lowest part, its triad above that for the others."""
+        if lane not in self._keys:
+            self._keys[lane] = self._tonality(lane)
+        key = self._keys[lane]
+        if part == 0:
+            # The others need room above.
+            return self._table.bias(lambda pitch: pitch % 12 == key.tonic and pitch < PITCHES - 12)
+        bass = int(lane.rows[-self._sounding(lane, line), self._parts.pitch_column])
+        return self._table.bias(lambda pitch: pitch % 12 in key.triad and pitch > bass)
+
+    def _sounding(self, lane: Lane, line: int) -> int:
+        """Return how many notes the last chord has already."""
+        return int((self._parts.since_counting(lane.rows, lane.plan)[: lane.count] == line).sum())
+
+    def is_over(self, lane: Lane) -> bool:
+        """See Rule."""
+        line = self._lines.get(lane)
+        return line is not None and self._sounding(lane, line) == len(self._parts.ensemble)
+
+
+def _only(is_legal: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Tensor:
+    return torch.from_numpy(np.where(is_legal, 0.0, -math.inf))

@@ -15,6 +15,7 @@ from torch import Tensor
 from midigen.representations.chords import Chords
 from midigen.representations.grid_plan import LOWEST
 from midigen.representations.notes import Notes
+from midigen.representations.parts import Parts
 from midigen.representations.representation import Representation
 from midigen.representations.voice_grid import AGAIN, REST, SILENT, VOICES, VoiceGrid
 from midigen.sampling.lane import Lane
@@ -62,7 +63,12 @@ def elements_of(representation: Representation) -> list[tuple[int, ...]]:
         return [*((pitch + LOWEST,) for pitch in range(SILENT)), (), ()]
     if isinstance(representation, Chords):
         return list(representation.elements)
-    return [(pitch,) for pitch in range(representation.fields[0].size)]
+    return [(pitch,) for pitch in range(representation.fields[pitch_column(representation)].size)]
+
+
+def pitch_column(representation: Representation) -> int:
+    """Return the first column that holds a pitch."""
+    return representation.pitch_column if isinstance(representation, Notes) else 0
 
 
 class PitchTable:
@@ -70,7 +76,8 @@ class PitchTable:
 
     def __init__(self, representation: Representation) -> None:
         self.is_grid = isinstance(representation, VoiceGrid)
-        self.columns = len(VOICES) if self.is_grid else 1
+        first = pitch_column(representation)
+        self.columns = range(len(VOICES)) if self.is_grid else range(first, first + 1)
         self._elements = elements_of(representation)
 
     def bias(self, allows: Callable[[int], bool], penalty: float = -math.inf) -> Tensor:
@@ -101,17 +108,17 @@ class PitchMask(Rule):
         classes = scale if scale is not None else frozenset(range(12))
         self._opening = None if opening is None else self._table.bias(lambda pitch: pitch % 12 in opening)
         self._biases = []
-        for column in range(self._table.columns):
-            low, high = ranges.get(VOICES[column], ranges.get("", (0, 127))) if ranges else (0, 127)
+        for place in range(len(self._table.columns)):
+            low, high = ranges.get(VOICES[place], ranges.get("", (0, 127))) if ranges else (0, 127)
             self._biases.append(
                 self._table.bias(lambda pitch, low=low, high=high: low <= pitch <= high and pitch % 12 in classes)  # type: ignore[misc]
             )
 
     def bias(self, lane: Lane, column: int, context: Ints, drawn: Ints) -> Tensor | None:  # noqa: ARG002
         """See Rule."""
-        if column >= self._table.columns:
+        if column not in self._table.columns:
             return None
-        bias = self._biases[column]
+        bias = self._biases[column - self._table.columns.start]
         if self._opening is not None and lane.count == 0:
             bias = bias + self._opening
         return self._table.struck_again(bias, column, context)
@@ -135,7 +142,7 @@ class Progression(Rule):
     def bias(self, lane: Lane, column: int, context: Ints, drawn: Ints) -> Tensor | None:
         """See Rule."""
         if isinstance(self._representation, Notes):
-            return self._note(lane, column, drawn)
+            return self._note(self._representation, lane, column, drawn)
         if isinstance(self._representation, Chords):
             ticks = int(self._representation.onset_ticks(np.zeros((lane.count + 1, 1), np.int64))[-1])
             return self._biases[self._chord(ticks // (4 * TICKS_PER_QUARTER))]
@@ -147,14 +154,19 @@ class Progression(Rule):
             bias[sounding] = 0.0
         return bias
 
-    def _note(self, lane: Lane, column: int, drawn: Ints) -> Tensor | None:
-        """A pitch of this bar's chord or the next one's; then a step to where the pitch belongs."""
-        bar, now = int(lane.plan[0, 0]), int(lane.rows[:, 1].sum())
+    def _note(self, notes: Notes, lane: Lane, column: int, drawn: Ints) -> Tensor | None:
+        """A pitch of this bar's chord or the next one's; then a step to where the pitch belongs.
+
+        Where the step is drawn last, the bar of a pitch is known.
+        """
+        bar, now = int(lane.plan[lane.count, 0]), notes.now(lane.rows, lane.plan)
+        if isinstance(notes, Parts):
+            return self._biases[self._chord(now // bar)] if column in self._table.columns else None
         if column == 0:
             return self._biases[self._chord(now // bar) | self._chord(now // bar + 1)]
         if column != 1:
             return None
-        bars = (now + np.arange(self._representation.fields[1].size)) // bar
+        bars = (now + np.arange(notes.fields[1].size)) // bar
         belongs = np.array([int(drawn[0]) % 12 in chord for chord in self._chords])
         return torch.from_numpy(np.where(belongs[bars % len(self._chords)], 0.0, self._penalty))
 
@@ -167,7 +179,9 @@ class Density(Rule):
         self._pressure, self._onsets = dict[Lane, float](), dict[Lane, int]()
         self._size = representation.fields[0].size
         if isinstance(representation, Notes):
-            quarters = np.arange(representation.fields[1].size) * representation.quantum_ticks / TICKS_PER_QUARTER
+            self._step_column = representation.step_column % len(representation.fields)
+            size = representation.fields[self._step_column].size
+            quarters = np.arange(size) * representation.quantum_ticks / TICKS_PER_QUARTER
             # In mean steps, so that all densities have one gain.
             self._steps = quarters * density
 
@@ -176,11 +190,11 @@ class Density(Rule):
         if self._table.is_grid:
             return self._of_a_voice(lane, column, context)
         if column == 0 and lane.count > lane.given:
-            self._press(lane, float(self._steps[lane.rows[-1, 1]]) - 1)
+            self._press(lane, float(self._steps[lane.rows[-1, self._step_column]]) - 1)
         pressure = self._pressure.get(lane, 0.0)
         # What is sparse shall not become one long rest.
         steps = self._steps if pressure > 0 else np.minimum(self._steps, LONGEST_STEP)
-        return torch.from_numpy(-pressure * steps) if column == 1 else None
+        return torch.from_numpy(-pressure * steps) if column == self._step_column else None
 
     def _of_a_voice(self, lane: Lane, column: int, context: Ints) -> Tensor:
         new = lane.count - lane.given
@@ -207,11 +221,11 @@ class RepeatGuard(Rule):
     def __init__(self, representation: Representation, most: int) -> None:
         self._table, self._most = PitchTable(representation), most
         self._least = LOOP_LENGTHS.get(representation.name, LOOP_ROWS)
-        self._size = representation.fields[0].size
+        self._size = representation.fields[self._table.columns.start].size
 
     def bias(self, lane: Lane, column: int, context: Ints, drawn: Ints) -> Tensor | None:  # noqa: ARG002
         """See Rule."""
-        if column >= self._table.columns:
+        if column not in self._table.columns:
             return None
         period = loop_period(lane.rows, self._most, self._least)
         if period is None:

@@ -22,9 +22,10 @@ from midigen.representations.abc_characters import AbcCharacters
 from midigen.representations.chords import Chords
 from midigen.representations.grid_plan import LONGEST_BAR, LOWEST, MODE, MODES, NO_TONIC, QUANTUM, TONIC, Summary
 from midigen.representations.notes import LONGEST_BAR_QUARTERS, Notes
+from midigen.representations.parts import Parts
 from midigen.representations.representation import Representation
 from midigen.representations.voice_grid import VoiceGrid
-from midigen.sampling.closing import GridClose, NoteClose, TokenClose
+from midigen.sampling.closing import GridClose, NoteClose, PartsClose, TokenClose
 from midigen.sampling.lane import Lane
 from midigen.sampling.rules import SOFT, Density, PitchMask, Progression, RepeatGuard, Rule
 from midigen.sampling.steering_limits import require_possible
@@ -277,5 +278,7 @@ def _close(representation: Representation, steering: Steering, length: int | Non
     if isinstance(representation, Chords):
         assert length is not None  # noqa: S101  # require_possible has seen to it
         return TokenClose(representation, tonality, length)
+    if isinstance(representation, Parts):
+        return PartsClose(representation, tonality, length)
     assert isinstance(representation, Notes)  # noqa: S101
     return NoteClose(representation, tonality, length)

@@ -35,6 +35,23 @@ def ticks_to_seconds(ticks: Ints, tempos: Sequence[Tempo]) -> NDArray[np.float64
     return np.asarray(seconds[index] + (ticks - first[index]) * rate[index], np.float64)
 
 
+def performed_ticks(score: Score) -> tuple[Ints, Ints]:
+    """Return when notes begin and end as they are played, (N,) each, in ticks at 120 quarters a minute."""
+    onset, end = (
+        np.rint(ticks_to_seconds(ticks, score.tempos) * 2 * TICKS_PER_QUARTER).astype(np.int64)
+        for ticks in (score.onset, score.onset + score.duration)
+    )
+    return onset, end
+
+
+def metre_of(bar_ticks: int) -> Metre:
+    """Return a metre, from tick 0 on, whose bar has so many ticks; 4/4 if none has."""
+    for denominator in (4, 8, 16, 32):
+        if bar_ticks * denominator % (4 * TICKS_PER_QUARTER) == 0:
+            return Metre(0, bar_ticks * denominator // (4 * TICKS_PER_QUARTER), denominator)
+    return DEFAULT_METRE
+
+
 def metres_from_start(score: Score) -> tuple[Metre, ...]:
     """Return the metres of a score, the first at tick 0."""
     return score.metres if score.metres and score.metres[0].tick <= 0 else (DEFAULT_METRE, *score.metres)

@@ -83,7 +83,7 @@ def test_a_record_names_terms_source_and_representation(corpus: Corpus) -> None:
     assert corpus.title
     assert corpus.licence
     assert corpus.citation
-    assert corpus.representation in {"notes", "grid", "abc"}
+    assert corpus.representation in {"notes", "parts", "grid", "abc"}
     assert corpus.format in {"midi", "musicxml", "kern", "abc", "json"}
 
 

@@ -21,14 +21,20 @@ from tests import tiny
 CELLS = [replace(tiny.MODEL, cell=cell, tied=tied) for cell, tied in product(("lstm", "gru"), (False, True))]
 
 
-@pytest.fixture(params=["notes", "grid"])
+@pytest.fixture(params=["notes", "parts", "grid"])
 def data(request: pytest.FixtureRequest, tmp_path: Path) -> Dataset:
+    if request.param == "parts":
+        return ensembles(tmp_path)
     return tiny.melodies(tmp_path, velocities=True) if request.param == "notes" else tiny.hymns(tmp_path)
 
 
 @pytest.fixture(params=CELLS, ids=lambda config: f"{config.cell}-{'tied' if config.tied else 'untied'}")
 def model(request: pytest.FixtureRequest, data: Dataset) -> SequenceModel:
     return tiny.network(data, replace(request.param, layers=2))
+
+
+def ensembles(folder: Path) -> Dataset:
+    return tiny.dataset(folder, [tiny.hymn(seed) for seed in range(4)], "parts", "tttv")
 
 
 def all_logits(model: SequenceModel, batch: Batch) -> list[Tensor]:
@@ -216,6 +222,35 @@ def test_a_pitch_struck_again_lies_where_it_sounded(tmp_path: Path) -> None:
     assert isinstance(head, Head)
     assert head._position(model, "soprano", context, again).item() == 17
     assert head._position(model, "soprano", context, rest).item() == soprano.axis
+
+
+@torch.inference_mode()
+def test_a_pitch_lies_relative_to_the_last_one_of_the_part_that_was_drawn(tmp_path: Path) -> None:
+    model = tiny.network(ensembles(tmp_path))
+    head = model.heads[1]
+    assert isinstance(head, Head)
+    assert head.relative is not None
+    for parameter in (*head.absolute.parameters(), *head.relative.parameters()):
+        parameter.zero_()
+    own, same = 4, 127
+    head.relative.bias[own * 255 + same] = 1.0
+    context = torch.zeros(1, len(model.context_fields), dtype=torch.int64)
+    context[0, [model.context_index[f"part {part} sounding"] for part in range(4)]] = torch.tensor([40, 50, 60, 70])
+    hidden = torch.zeros(1, model.config.hidden_size + model.input_size)
+    assert [int(head(model, hidden, context, torch.tensor([[part]])).argmax()) for part in range(4)] == [40, 50, 60, 70]
+
+
+def test_a_pitch_that_is_hidden_is_hidden_where_its_part_sounds_too(tmp_path: Path) -> None:
+    data = ensembles(tmp_path)
+    model, batch = tiny.network(data, replace(tiny.MODEL, dropout=0.9)).train(), tiny.whole(data, [0])
+    torch.manual_seed(0)
+    before, context = model._blanked(batch.before, batch.context)
+    hidden = before[..., 1] == model.fields[1].size + 1
+    assert 0 < hidden.sum() < hidden.numel()
+    for part in range(4):
+        column = model.context_index[f"part {part} sounding"]
+        is_own = hidden & (batch.before[..., 0] == part)
+        assert torch.equal(context[..., column], torch.where(is_own, 128, batch.context[..., column]))
 
 
 @torch.inference_mode()

@@ -8,7 +8,7 @@ import pytest
 from midigen.errors import RepresentationError, UsageError
 from midigen.representations.representation import find_representation, representation_from_json
 
-NAMES = ["notes", "chords", "grid", "abc", "miditok:REMI", "miditok:Octuple"]
+NAMES = ["notes", "parts", "chords", "grid", "abc", "miditok:REMI", "miditok:Octuple"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -38,7 +38,7 @@ def test_every_representation_comes_back_from_json(name: str) -> None:
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match="no representation called 'tablature'; choose one of: notes, chords, grid"):
+    with pytest.raises(UsageError, match="called 'tablature'; choose one of: notes, parts, chords, grid"):
         find_representation("tablature")
 
 

@@ -51,6 +51,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checkpoint]:
     tunes = tiny.dataset(folder("abc"), [read_tune(Tune(text)) for text in TEXTS], "abc", "tttttv")
     made = {
         "notes": untrained(tiny.melodies(folder("notes"))),
+        "parts": untrained(tiny.dataset(folder("parts"), [tiny.hymn(seed) for seed in range(4)], "parts", "tttv")),
         "grid": untrained(tiny.hymns(folder("grid"))),
         "chords": untrained(tiny.chords(folder("chords"))),
         "abc": untrained(tunes),
@@ -62,7 +63,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checkpoint]:
     return made
 
 
-ALL = ["notes", "grid", "chords", "abc", "classic-notes"]
+ALL = ["notes", "parts", "grid", "chords", "abc", "classic-notes"]
 
 
 def compose(checkpoint: Checkpoint, steering: Steering | None = None, **wishes: Any) -> Generated:  # noqa: ANN401  # wishes of all types
@@ -133,7 +134,7 @@ def test_a_prompt_is_moved_to_the_key(models: dict[str, Checkpoint]) -> None:
     assert score.pitch[:8].tolist() == (prompt.pitch[:8] + 2).tolist()
 
 
-@pytest.mark.parametrize("name", ["notes", "grid"])
+@pytest.mark.parametrize("name", ["notes", "parts", "grid"])
 @pytest.mark.parametrize("meter", ["3/4", "6/8", "5/4"])
 def test_bars_have_the_metre(models: dict[str, Checkpoint], name: str, meter: str) -> None:
     for score in compose(models[name], Steering(meter=meter)).scores:
@@ -147,14 +148,16 @@ def test_a_tune_says_key_metre_and_tempo_in_its_header(models: dict[str, Checkpo
         assert all(valid_tunes([score.tune]))  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(("name", "density"), [("notes", 1.0), ("notes", 2.0), ("grid", 2.0), ("grid", 9.0)])
+@pytest.mark.parametrize(
+    ("name", "density"), [("notes", 1.0), ("notes", 2.0), ("parts", 2.0), ("grid", 2.0), ("grid", 9.0)]
+)
 def test_pieces_have_so_many_notes_a_quarter(models: dict[str, Checkpoint], name: str, density: float) -> None:
     wishes = {"bars": 16, "length": None, "count": 1}
     for score in compose(models[name], Steering(density=density), **wishes).scores:
         assert notes_per_quarter(score) == pytest.approx(density, rel=0.3)
 
 
-@pytest.mark.parametrize("name", ["notes", "grid", "chords"])
+@pytest.mark.parametrize("name", ["notes", "parts", "grid", "chords"])
 def test_hard_chords_hold_for_every_note_of_their_bars(models: dict[str, Checkpoint], name: str) -> None:
     chords = ({0, 4, 7}, {7, 11, 2, 5})
     soft, hard = (compose(models[name], Steering(chords="C G7", is_hard=is_hard)) for is_hard in (False, True))
@@ -179,6 +182,8 @@ def test_chords_hold_for_the_letters_of_a_tune(models: dict[str, Checkpoint]) ->
         ("grid", {}),
         ("notes", {"bars": 3, "length": None}),
         ("notes", {"length": 30, "seed": 3}),
+        ("parts", {"bars": 3, "length": None}),
+        ("parts", {"length": 30}),
         ("chords", {"length": 30}),
     ],
 )
@@ -194,8 +199,17 @@ def test_a_piece_closes_on_the_tonic(models: dict[str, Checkpoint], name: str, w
 
 
 def test_the_close_stands_on_the_bar_line_that_begins_the_last_bar(models: dict[str, Checkpoint]) -> None:
-    for score in compose(models["notes"], Steering(end=True), bars=4, length=None).scores:
-        assert score.onset[-1] == 3 * score.metres[0].bar_ticks
+    for name in ("notes", "parts"):
+        for score in compose(models[name], Steering(end=True), bars=4, length=None).scores:
+            assert score.onset[-1] == 3 * score.metres[0].bar_ticks
+
+
+def test_an_ensemble_closes_with_a_note_in_each_part(models: dict[str, Checkpoint]) -> None:
+    for score in compose(models["parts"], Steering(end=True), bars=4, length=None).scores:
+        last = score.onset == score.onset[-1]
+        assert score.part[last].tolist() == [0, 1, 2, 3]
+        assert len(set(score.duration[last].tolist())) == 1
+        assert (score.onset + score.duration)[~last].max() <= score.onset[-1]
 
 
 @pytest.mark.parametrize(
@@ -224,6 +238,7 @@ def test_a_tune_closes_on_its_tonic(music: str, forbidden: str, may_end: bool) -
     ("name", "passage", "column", "forbidden"),
     [
         ("notes", [[60, 2, 1], [64, 2, 1]], 0, 60),
+        ("parts", [[0, 60, 1, 2], [1, 64, 1, 2]], 1, 60),
         ("chords", [[7], [8]], 0, 7),
         ("grid", [[20, 8, 16, 12], [20, 8, 18, 12]], 2, 16),
     ],

@@ -1,0 +1,298 @@
+"""``parts``: notes of an ensemble whose parts stay apart, such as a string quartet. One row a note.
+
+    part       counted from the bottom of the score
+    pitch      MIDI number
+    duration   length in quanta, less one
+    velocity   MIDI velocity // 4, where the corpus has several
+    step       gap to the onset that follows, in quanta; of the last note: to the end
+
+Notes run in order of (onset, part, pitch), so that chords grow from the bass. As the step comes last, the network knows
+where in the bar a note stands before it draws it. The past adds, for each part, its last pitch and how long that sounds
+yet, or has been silent. The plan is the bar, and the place in it where counting begins: at the first note and wherever
+the metre changes.
+
+Quantisation is that of ``notes``, but for metres: each holds where it stands. Drums are left out. A score of as many
+parts as the ensemble gives its own in their order; of another one each part goes where its mean pitch lies nearest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from midigen.errors import RepresentationError, UsageError
+from midigen.fields import Field
+from midigen.representations.notes import LONGEST_BAR_QUARTERS, LOUDNESSES, PITCHES, Notes
+from midigen.representations.representation import Json, Representation
+from midigen.scores.score import TICKS_PER_QUARTER, Ints, Part, Score, Tempo
+from midigen.scores.time import metre_of, metres_from_start, pickup_ticks, quantise
+
+AHEAD_QUARTERS = 4
+"""So far a part's note is seen to sound on, or its rest to lie back, in the context."""
+PART, PITCH, DURATION, STEP = 0, 1, 2, -1
+BAR, PLACE = 0, 1
+"""Columns of the plan."""
+
+
+class Player(NamedTuple):
+    """A part of the ensemble."""
+
+    name: str
+    program: int
+    mean_pitch: float
+
+
+QUARTET = (
+    Player("Cello", 42, 50.0),
+    Player("Viola", 41, 60.0),
+    Player("Violin II", 40, 68.0),
+    Player("Violin I", 40, 75.0),
+)
+
+
+@dataclass(frozen=True)
+class Parts(Notes):
+    """Note events of an ensemble."""
+
+    ensemble: tuple[Player, ...] = QUARTET
+    """From the bottom of the score; of no pieces that of a string quartet."""
+    name: ClassVar[str] = "parts"
+    pitch_column: ClassVar[int] = PITCH
+    step_column: ClassVar[int] = STEP
+
+    @classmethod
+    def fit(cls, scores: Iterable[Score], options: Mapping[str, Any]) -> Parts:
+        """Learn what ``notes`` learns, and the ensemble: the commonest number of parts, its names and programs."""
+        if unknown := options.keys() - {"clock", "quantum"}:
+            raise UsageError(f"The representation parts has no option {', '.join(sorted(unknown))}.")
+        pitched = [score for score in map(_without_drums, scores) if len(score)]
+        common = Notes.fit(pitched, options)
+        known = {field.name: getattr(common, field.name) for field in fields(Notes)}
+        return cls(**known) if not pitched else cls(**known, ensemble=_ensemble(pitched))
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """See Representation."""
+        return (
+            Field("part", len(self.ensemble)),
+            Field("pitch", PITCHES, PITCHES, relative_to=self._names("sounding"), chosen_by="part"),
+            Field("duration", self.longest),
+            *([Field("velocity", LOUDNESSES)] if self.velocities else []),
+            Field("step", self.longest + 1),
+        )
+
+    @property
+    def plan_fields(self) -> tuple[Field, ...]:
+        """See Representation. The place is one more than the position; 0 where counting goes on."""
+        most = LONGEST_BAR_QUARTERS * self.quantum + 1
+        return (Field("bar", most), Field("place", most))
+
+    @property
+    def context_fields(self) -> tuple[Field, ...]:
+        """See Representation."""
+        return (
+            *self.plan_fields,
+            Field("position", LONGEST_BAR_QUARTERS * self.quantum),
+            *(Field(name, PITCHES + 1, PITCHES) for name in self._names("sounding")),
+            *(Field(name, 2 * self._ahead + 1) for name in self._names("left")),
+        )
+
+    def _names(self, what: str) -> tuple[str, ...]:
+        return tuple(f"part {part} {what}" for part in range(len(self.ensemble)))
+
+    @property
+    def _ahead(self) -> int:
+        return AHEAD_QUARTERS * self.quantum
+
+    def adopt(self, other: Representation) -> tuple[Parts, str]:
+        """See Representation."""
+        if not isinstance(other, Parts) or (other.clock, other.quantum) != (self.clock, self.quantum):
+            raise RepresentationError(f"A model for {other.name} cannot go on with parts of this kind.")
+        known = {field.name: getattr(self, field.name) for field in fields(self)}
+        known |= {"velocities": other.velocities, "ensemble": other.ensemble}
+        return Parts(**known), f"{len(self.ensemble)} parts become the {len(other.ensemble)} of the model"
+
+    def encode(self, score: Score) -> tuple[Ints, Ints]:
+        """See Representation."""
+        score = _without_drums(score)
+        if not len(score):
+            raise RepresentationError("there are no notes")
+        onset, duration = self.quantised(score)
+        columns = np.stack([onset, self._part_ids(score), score.pitch, -duration, score.velocity // 4], axis=1)
+        columns = columns[np.lexsort(columns.T[::-1])]
+        is_first = np.append(True, (columns[1:, :3] != columns[:-1, :3]).any(1))
+        onset, part, pitch, negative_duration, velocity = columns[is_first].T
+        end = int((onset - negative_duration).max())
+        step = np.minimum(np.diff(onset, append=end), self.longest)
+        rows = [part, pitch, -negative_duration - 1, *([velocity] if self.velocities else []), step]
+        return np.stack(rows, axis=1), self._plan(score, onset)
+
+    def _part_ids(self, score: Score) -> Ints:
+        """Return the part of each note, (N,), counted from below."""
+        named = [index for index, part in enumerate(score.parts) if not part.is_drum]
+        present = np.unique(score.part).tolist()
+        ordered = named if len(named) == len(self.ensemble) else present
+        if len(ordered) == len(self.ensemble):
+            ids = {part: len(ordered) - 1 - place for place, part in enumerate(ordered)}
+        else:
+            usual = np.array([player.mean_pitch for player in self.ensemble])
+            means = {part: score.pitch[score.part == part].mean() for part in present}
+            ids = {part: int(np.abs(usual - mean).argmin()) for part, mean in means.items()}
+        return np.array([ids[part] for part in score.part.tolist()], np.int64)
+
+    def _plan(self, score: Score, onset: Ints) -> Ints:
+        """Return the bar that holds at each onset (T,) and where counting begins, (T + 1, 2)."""
+        plan = np.zeros((len(onset) + 1, 2), np.int64)
+        plan[:, BAR], plan[0, PLACE] = 1, 1
+        if self.clock == "seconds":
+            return plan
+        metres = metres_from_start(score)
+        most = LONGEST_BAR_QUARTERS * TICKS_PER_QUARTER
+        bars = np.array([max(1, min(m.bar_ticks, most) * self.quantum // TICKS_PER_QUARTER) for m in metres])
+        starts = quantise(np.array([metre.tick for metre in metres]), self.quantum_ticks)
+        starts[0] = int(quantise(np.array(pickup_ticks(score)), self.quantum_ticks))
+        starts[0] -= bars[0] * (starts[0] > 0)
+        held = np.searchsorted(starts[1:], onset, side="right")
+        position = (onset - starts[held]) % bars[held]
+        begins = np.diff(held, prepend=-1) != 0
+        plan[:-1, BAR], plan[:-1, PLACE] = bars[held], np.where(begins, position + 1, 0)
+        plan[-1, BAR] = plan[-2, BAR]
+        return plan
+
+    def excerpt(self, rows: Ints, plan: Ints, start: int, stop: int) -> tuple[Ints, Ints]:
+        """See Representation. It begins at its place in the bar."""
+        part = plan[start : stop + 1].copy()
+        part[0, PLACE] = self._positions(rows, plan)[start] + 1
+        return rows[start:stop].copy(), part
+
+    def decode(self, rows: Ints, plan: Ints) -> Score:
+        """See Representation."""
+        first, *others = (np.append(True, plan[1 : len(rows), PLACE] > 0)).nonzero()[0].tolist()
+        onset = self._onsets(rows) + max(int(plan[first, PLACE]) - 1, 0)
+        metres = [metre_of(int(plan[0, BAR]) * self.quantum_ticks)]
+        for row in others:
+            tick = int(onset[row] - plan[row, PLACE] + 1) * self.quantum_ticks
+            if tick > metres[-1].tick:
+                metres.append(replace(metre_of(int(plan[row, BAR]) * self.quantum_ticks), tick=tick))
+        return Score(
+            onset * self.quantum_ticks,
+            (rows[:, DURATION] + 1) * self.quantum_ticks,
+            rows[:, PITCH],
+            rows[:, 3] * 4 + 2 if self.velocities else np.full(len(rows), 80),
+            len(self.ensemble) - 1 - rows[:, PART],
+            parts=tuple(Part(player.name, player.program) for player in reversed(self.ensemble)),
+            tempos=(Tempo.from_bpm(0, self.bpm),),
+            metres=() if self.clock == "seconds" else tuple(metres),
+        )
+
+    def _onsets(self, rows: Ints) -> Ints:
+        """Return the quanta from the first onset to each, (T,)."""
+        return np.cumsum(rows[:, STEP]) - rows[:, STEP]
+
+    def _positions(self, rows: Ints, plan: Ints) -> Ints:
+        """Return the place in the bar of each row, and of what follows the last, (T + 1,)."""
+        return self.since_counting(rows, plan) % np.maximum(plan[: len(rows) + 1, BAR], 1)
+
+    def since_counting(self, rows: Ints, plan: Ints) -> Ints:
+        """Return the quanta from the bar line where counting began last to each row and the one to come, (T + 1,)."""
+        plan = plan[: len(rows) + 1]
+        now = np.append(0, np.cumsum(rows[:, STEP]))
+        begun = np.maximum.accumulate(np.where(plan[:, PLACE] > 0, np.arange(len(plan)), 0))
+        return np.asarray(now - now[begun] + np.maximum(plan[begun, PLACE] - 1, 0), np.int64)
+
+    def first_context(self, plan: Ints) -> Ints:
+        """See Representation. Behind it stands how long each part sounds yet, without a limit."""
+        silent = np.full((len(plan), len(self.ensemble)), PITCHES)
+        left = np.full_like(silent, -self._ahead)
+        position = np.maximum(plan[:, [PLACE]] - 1, 0) % np.maximum(plan[:, [BAR]], 1)
+        return np.concatenate([plan, position, silent, self._seen(left), left], axis=1)
+
+    def _seen(self, left: Ints) -> Ints:
+        return np.clip(left, -self._ahead, self._ahead) + self._ahead
+
+    def next_context(self, context: Ints, rows: Ints, plan: Ints) -> Ints:
+        """See Representation."""
+        parts = len(self.ensemble)
+        sounding, left = context[:, 3 : 3 + parts].copy(), context[:, -parts:].copy()
+        lanes = np.arange(len(rows))
+        sounding[lanes, rows[:, PART]] = rows[:, PITCH]
+        left[lanes, rows[:, PART]] = rows[:, DURATION] + 1
+        left = np.maximum(left - rows[:, [STEP]], -self._ahead)
+        goes_on = (context[:, 2] + rows[:, STEP]) % np.maximum(plan[:, BAR], 1)
+        begins = (plan[:, PLACE] - 1) % np.maximum(plan[:, BAR], 1)
+        position = np.where(plan[:, PLACE] > 0, begins, goes_on)
+        return np.concatenate([plan, position[:, None], sounding, self._seen(left), left], axis=1)
+
+    def context(self, rows: Ints, plan: Ints) -> Ints:
+        """See Representation."""
+        parts = len(self.ensemble)
+        steps, onset = np.arange(len(rows)), self._onsets(rows)
+        is_own = rows[:, [PART]] == np.arange(parts)
+        last = np.maximum.accumulate(np.where(is_own, steps[:, None], -1), axis=0)
+        sounding = np.where(last < 0, PITCHES, rows[np.maximum(last, 0), PITCH])
+        end = (onset + rows[:, DURATION] + 1)[np.maximum(last, 0)]
+        left = np.where(last < 0, -self._ahead, end - (onset + rows[:, STEP])[:, None])
+        first = self.first_context(plan[:1])[:, 3:-parts]
+        derived = np.concatenate([first, np.concatenate([sounding, self._seen(left)], axis=1)])
+        return np.concatenate([plan, self._positions(rows, plan)[:, None], derived], axis=1)
+
+    def make_plan(
+        self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None
+    ) -> Ints:
+        """See Notes. A new piece begins on a bar line; the bar of an opening's end goes on."""
+        known = super().make_plan(bars, length, rng, None if opening is None else opening[-1:])
+        if opening is None:
+            plan = np.concatenate([known, np.zeros_like(known)], axis=1)
+            plan[0, PLACE] = 1
+            return plan
+        return np.concatenate([opening, np.tile([[opening[-1, BAR], 0]], (len(known) - 1, 1))])
+
+    def _pitched(self, rows: Ints) -> Any:  # noqa: ANN401  # a mask of shape (T,)
+        return np.ones(len(rows), bool)
+
+    def onset_ticks(self, rows: Ints) -> Ints:
+        """See Representation. The first note counts as the start."""
+        return self._onsets(rows) * self.quantum_ticks
+
+    def bars_begun(self, rows: Ints, plan: Ints) -> int:
+        """See Representation. They are counted from the last change of metre."""
+        self._require_bars()
+        if not len(rows):
+            return 0
+        last = len(rows) - 1
+        return int(self.since_counting(rows, plan)[last]) // int(plan[last, BAR]) + 1
+
+    def now(self, rows: Ints, plan: Ints) -> int:
+        """See Notes."""
+        return int(self.since_counting(rows, plan)[-1])
+
+    @classmethod
+    def from_json(cls, description: Json) -> Parts:
+        """See Representation."""
+        players = tuple(Player(str(name), int(program), float(mean)) for name, program, mean in description["ensemble"])
+        known = super().from_json({key: value for key, value in description.items() if key != "ensemble"})
+        return cls(**{field.name: getattr(known, field.name) for field in fields(Notes)}, ensemble=players)
+
+
+def _without_drums(score: Score) -> Score:
+    return score.where(~np.array([part.is_drum for part in score.parts], bool)[score.part])
+
+
+def _ensemble(scores: list[Score]) -> tuple[Player, ...]:
+    """Return the commonest number of parts, and what those are called and played by in most scores, from below."""
+    present = [np.unique(score.part).tolist() for score in scores]
+    count = Counter(map(len, present)).most_common(1)[0][0]
+    players = []
+    for place in range(count):
+        own = [(score, parts[-1 - place]) for score, parts in zip(scores, present, strict=True) if len(parts) == count]
+        names, programs = (
+            Counter(getattr(score.parts[part], what) for score, part in own).most_common(1)[0][0]
+            for what in ("name", "program")
+        )
+        pitches = np.concatenate([score.pitch[score.part == part] for score, part in own])
+        players.append(Player(names, programs, round(float(pitches.mean()), 1)))
+    return tuple(players)
