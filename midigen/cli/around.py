@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from midigen.cli import options
-from midigen.cli.console import Console, refuse_to_overwrite
+from midigen.cli.console import Console, refuse_to_overwrite, shown
 from midigen.cli.writing import targets_of, write_pieces
-from midigen.errors import UsageError
+from midigen.errors import SamplingError, UsageError
 
 if TYPE_CHECKING:
     from midigen.checkpoints.run import Checkpoint
@@ -74,6 +74,7 @@ def compose_around(console: Console, file: Path, ending: str, wishes: Wishes, co
     from midigen.formats.reading import read_one
     from midigen.sampling.draw import DrawSettings
     from midigen.sampling.generate import Request
+    from midigen.sampling.given_voices import grid_of
     from midigen.sampling.particles import ParticleSettings
 
     seed = secrets.randbelow(10**6) if wishes.seed is None else wishes.seed
@@ -83,8 +84,12 @@ def compose_around(console: Console, file: Path, ending: str, wishes: Wishes, co
     refuse_to_overwrite([*targets, *sounds], force=wishes.force)
     score = read_one(file)
     checkpoint = load_model(console, wishes.model, wishes.checkpoints, "grid")
-    with console.progress("composing", "step") as progress:
-        composed = compose(checkpoint, score, settings, progress)
+    grid_of(checkpoint)  # what else is wrong is wrong with the piece
+    try:
+        with console.progress("composing", "step") as progress:
+            composed = compose(checkpoint, score, settings, progress)
+    except (SamplingError, UsageError) as error:
+        raise type(error)(f"{shown(file)}: {error}", file) from error
     _write(console, composed, targets, settings, checkpoint.name, with_sound=wishes.wav)
 
 

@@ -67,7 +67,7 @@ def plan_choice(
     known = None if is_retimed else known_passages(checkpoint)
     if max_copy is not None and known is None:
         raise UsageError(f"{UNKNOWN}; leave out --max-copy.")
-    judge = None if keep is None else _judge(rank, checkpoint, known)
+    judge = None if keep is None and rank is None else _judge(rank, checkpoint, known)
     return Choice(known, judge, keep, max_copy)
 
 
@@ -88,14 +88,14 @@ def _judge(rank: str | None, checkpoint: Checkpoint, known: Passages | None) -> 
 def choose(console: Console, generated: Generated, choice: Choice) -> tuple[Generated, list[dict[str, Any]]]:
     """Return the pieces that are kept, the best first, and for --json a row for every piece; show these as a table.
 
-    Without --keep and --max-copy all pieces are kept, and there are no rows.
+    Without --keep, --rank and --max-copy all pieces are kept, in their order, and there are no rows.
 
     Raises:
         SamplingError: none is left.
     """
     from midigen.evaluation.ranking import rank
 
-    if choice.keep is None and choice.max_copy is None:
+    if choice.judge is None and choice.max_copy is None:
         return generated, []
     scores = generated.scores
     shared = [choice.known.shared(score) if choice.known else None for score in scores]

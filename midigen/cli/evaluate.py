@@ -61,6 +61,8 @@ def evaluate(
     from midigen.sampling.generate import Request
 
     console: Console = ctx.obj
+    if not pieces and temperature != 1:
+        raise UsageError("--temperature is to compose with: leave it out with --pieces 0.")
     checkpoint = load_checkpoint(find_checkpoint(model, checkpoints))
     if source is None and split == "valid" and checkpoint.config["training"].get("split") == "window":
         raise UsageError(f"{checkpoint.name} was trained on windows of its validation pieces: take --split test.")

@@ -53,6 +53,8 @@ def fetch(
 
     console: Console = ctx.obj
     if list_corpora:
+        if names or given or unverified:
+            raise UsageError("--list fetches nothing: give it alone.")
         _list(console, corpora)
         return
     chosen = [find_corpus(name) for name in names or [DEFAULT_CORPUS]]

@@ -44,7 +44,9 @@ def generate(
     length: Annotated[int | None, typer.Option(metavar="N", help="Notes; on the grid, sixteenths.")] = None,
     bars: Annotated[int | None, typer.Option(metavar="N", help="Bars.")] = None,
     count: Annotated[int, typer.Option(metavar="N", help="Number of pieces.")] = 1,
-    keep: Annotated[int | None, typer.Option(metavar="N", help="Keep the best of --count pieces, by --rank.")] = None,
+    keep: Annotated[
+        int | None, typer.Option(metavar="N", help="Keep the best of --count pieces, by --rank; all by default.")
+    ] = None,
     rank: Annotated[
         Literal["style", "likelihood", "novelty"] | None,
         typer.Option(

@@ -13,6 +13,7 @@ from midigen.checkpoints.shipped import shipped_models, split_sizes
 from midigen.cli import options
 from midigen.cli.console import Console, summarise
 from midigen.corpora.catalogue import CATALOGUE, DEFAULT_CORPUS
+from midigen.errors import UsageError
 
 
 def info(
@@ -46,6 +47,8 @@ def info(
     folder = next((f for f in (checkpoints / what, Path(what), *shipped) if is_named and _is_model(f)), None)
     if folder is None:
         _show_source(console, what, tokens, corpora)
+    elif tokens is not None:
+        raise UsageError(f"{what} is a model, which has its own tokens: leave out --tokens.")
     else:
         _show_model(console, folder)
 

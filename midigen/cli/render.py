@@ -41,6 +41,8 @@ def render(
 
     console: Console = ctx.obj
     targets = choose_targets(files, out, form)
+    if targets[0].suffix.lower() == ".png" and (soundfont is not None or engine != "auto"):
+        raise UsageError("--engine and --soundfont are for sound: leave them out for a piano roll.")
     refuse_to_overwrite(targets, force=force)
     document: list[dict[str, object]] = []
     failures: list[MidigenError] = []

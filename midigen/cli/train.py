@@ -102,20 +102,21 @@ def train(
         split=split,
     )
     tokens_options = _given(quantum=quantum, clock=clock)
+    hardware = Hardware(device, PRECISIONS[precision], devices)
+    if check:
+        _require_check_alone(settings, is_alone=not (resume or keep) and hardware == Hardware())
     if resume:
-        if source or from_checkpoint or preset or tokens or architecture or tokens_options:
+        if source is not None or from_checkpoint or preset or tokens or architecture or tokens_options:
             raise UsageError("--resume takes source, tokens, preset and model from the run; leave them out.")
         job = _resumed_job(name, checkpoints, _instead(settings))
         console.note(f"Going on with {job.name} after {shown(job.resume or job.folder)}.")
     else:
         _require_new(name, checkpoints)
-        begun = _load(from_checkpoint, checkpoints)
-        if begun is not None and architecture:
-            raise UsageError("--from takes the architecture from the model; leave out --model, --layers and the like.")
+        begun = _load(from_checkpoint, checkpoints, architecture)
         if preset is not None and begun is None:
             recipe = find_preset(preset)
             tokens, tokens_options = tokens or recipe.representation, {**recipe.options, **tokens_options}
-        dataset = _dataset(console, source or DEFAULT_CORPUS, corpora, begun, tokens, tokens_options)
+        dataset = _dataset(console, source, corpora, begun, tokens, tokens_options)
         job = _new_job(checkpoints, name, dataset, preset, begun, architecture, _instead(settings))
     if keep is not None:
         job = replace(job, keep_all=keep == "all")
@@ -123,10 +124,19 @@ def train(
         if check:
             report_check(console, job)
         else:
-            _run(console, job, Hardware(device, PRECISIONS[precision], devices))
+            _run(console, job, hardware)
     finally:
         with contextlib.suppress(OSError):
             job.folder.rmdir()  # only a folder in which nothing was saved
+
+
+def _require_check_alone(settings: dict[str, Any], *, is_alone: bool) -> None:
+    """Refuse what would do nothing beside --check."""
+    if not is_alone or settings.keys() & {"epochs", "minutes", "patience"}:
+        raise UsageError(
+            "--check takes its own time on one CPU and keeps nothing: leave out --resume, --keep, --epochs, --minutes, "
+            "--patience, --device, --devices and --precision."
+        )
 
 
 def _given(**values: Any) -> dict[str, Any]:  # noqa: ANN401  # options of all types
@@ -151,15 +161,20 @@ def _require_new(name: str | None, checkpoints: Path) -> None:
         raise UsageError(f"There is a run {name} already: go on with it by --resume, or choose another --name.")
 
 
-def _load(given: str | None, checkpoints: Path) -> Checkpoint | None:
+def _load(given: str | None, checkpoints: Path, architecture: dict[str, Any]) -> Checkpoint | None:
+    """Return the model to begin with, if one is named."""
     from midigen.checkpoints.run import find_checkpoint, load_checkpoint
 
-    return None if given is None else load_checkpoint(find_checkpoint(given, checkpoints))
+    if given is None:
+        return None
+    if architecture:
+        raise UsageError("--from takes the architecture from the model; leave out --model, --layers and the like.")
+    return load_checkpoint(find_checkpoint(given, checkpoints))
 
 
 def _dataset(
     console: Console,
-    source: str,
+    source: str | None,
     corpora: Path,
     begun: Checkpoint | None,
     tokens: str | None,
@@ -168,6 +183,7 @@ def _dataset(
     """Parse the source or find it parsed, with the ids of the model to begin with, if there is one."""
     from midigen.datasets.build import default_representation, prepare
 
+    source = DEFAULT_CORPUS if source is None else source
     like = None if begun is None else begun.representation
     if like is not None:
         if tokens not in (None, like.name) or tokens_options:

@@ -55,11 +55,17 @@ def read_source(source: str, corpora: Path, progress: Progress = no_progress) ->
 
 
 def joined(source: str) -> list[str]:
-    """Return the sources that are joined by ``+``; one that is there under its whole name is one."""
+    """Return the sources that are joined by ``+``; one that is there under its whole name is one.
+
+    Raises:
+        SourceError: there is none on one side of a plus.
+    """
     parts = source.split("+")
     with contextlib.suppress(OSError, RuntimeError):
         if Path(source).expanduser().exists():
             return [source]
+    if len(parts) > 1 and "" in parts:
+        raise SourceError(f"{source!r} lacks a source on one side of a plus: join them as in oneills+airds-airs")
     return parts
 
 

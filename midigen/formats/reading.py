@@ -42,11 +42,15 @@ def read_piece(path: Path) -> Score:
     """Read a file with the reader of its suffix, in capitals or not.
 
     Raises:
-        SourceError: the suffix has no reader, or the file cannot be read.
+        SourceError: it is a folder, the suffix has no reader, or the file cannot be read.
     """
     reader = READERS.get(path.suffix.lower())
+    if path.is_dir():
+        raise SourceError(f"{path} is a folder: name one file in it", file=path)
     if reader is None:
-        raise SourceError(f"{path} has none of the suffixes {', '.join(sorted(SUFFIXES))}", file=path)
+        raise SourceError(
+            f"{path} is no score that midigen reads: give one with a suffix of {', '.join(sorted(SUFFIXES))}", file=path
+        )
     return reader(path)
 
 

@@ -65,10 +65,12 @@ def synthesize(score: Score, engine: str = "auto", soundfont: Path | None = None
         soundfont: an .sf2 file; the one inside pretty_midi unless given. Sine waves need none.
 
     Raises:
-        RenderingError: no notes, more than 4 hours, an unknown or missing engine, an unreadable SoundFont, or silence.
+        RenderingError: no notes, over 4 hours, an unknown or missing engine, an unreadable or idle SoundFont, or silence.
     """
     if engine != "auto" and engine not in ENGINES:
         raise RenderingError(f"There is no engine {engine!r}: choose auto, {', '.join(ENGINES)}.")
+    if engine == "sine" and soundfont is not None:
+        raise RenderingError("Sine waves take no SoundFont: leave out --soundfont, or take another --engine.")
     if not len(score):
         raise RenderingError("The score has no notes: there is nothing to render.")
     end_seconds = float(ticks_to_seconds(score.onset + score.duration, score.tempos).max())
@@ -291,9 +293,7 @@ def write_audio(audio: Audio, path: Path) -> None:
                 file.write(audio.samples[first : first + BLOCK_FRAMES])
         temporary.replace(path)
     except (OSError, AssertionError, soundfile.SoundFileError) as error:  # soundfile asserts that all was written
-        raise RenderingError(
-            f"{path} cannot be written ({error}): check the folder and the free space.", path
-        ) from error
+        raise RenderingError(f"{path} cannot be written ({error}): check folder and free space.", path) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()

@@ -73,9 +73,13 @@ class Request:
             raise UsageError("Give --length or --bars, not both.")
         if self.prompt is not None and self.prompt_text is not None:
             raise UsageError("Give --prompt or --prompt-text, not both.")
-        for option, value in (("--length", self.length), ("--bars", self.bars), ("--count", self.count)):
-            if value is not None and not 1 <= value <= 100_000:
-                raise UsageError(f"{option} must be between 1 and 100000, not {value}.")
+        for option, value, most in (
+            ("--length", self.length, 20_000),
+            ("--bars", self.bars, 1_000),
+            ("--count", self.count, 10_000),
+        ):
+            if value is not None and not 1 <= value <= most:
+                raise UsageError(f"{option} must be between 1 and {most}, not {value}.")
         if self.seed < 0:
             raise UsageError(f"--seed must be 0 or more, not {self.seed}.")
         if self.bpm is not None and not 10 <= self.bpm <= 400:
@@ -116,6 +120,9 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
     steerer = None
     if steering.meter is not None and request.prompt is not None:
         raise UsageError("--meter is not possible with a prompt: its own metre goes on.")
+    for option, line in (("--key", "\nK:"), ("--meter", "\nM:")):
+        if option in steering.wishes and line in f"\n{request.prompt_text}":
+            raise UsageError(f"{option} is not possible with a prompt that has its {line.strip()} line: change that.")
     if steering.wishes:
         steerer = make_steerer(representation, checkpoint.model, steering, request.length, request.bars)
     representation = set_plan(representation, steering)

@@ -92,12 +92,7 @@ def lay_out(checkpoint: Checkpoint, score: Score, voices: dict[str, int]) -> Giv
         UsageError: the model is not for the grid.
         SamplingError: the piece does not fit it.
     """
-    grid = checkpoint.representation
-    if not isinstance(grid, VoiceGrid):
-        raise UsageError(
-            f"{checkpoint.name} is a model for {grid.name}, not for four voices on a grid: name another with --model; "
-            "midigen models lists them."
-        )
+    grid = grid_of(checkpoint)
     original, laid, remarks = _marked(grid, _four_parts(score, voices))
     semitones = _into_range(grid, laid)
     if semitones:
@@ -108,6 +103,21 @@ def lay_out(checkpoint: Checkpoint, score: Score, voices: dict[str, int]) -> Giv
     except RepresentationError as error:
         raise SamplingError(f"The piece does not fit the four-voice grid: {error}.") from error
     return Given(grid, original, rows, transpose_plan(plan, semitones), semitones, tuple(remarks))
+
+
+def grid_of(checkpoint: Checkpoint) -> VoiceGrid:
+    """Return the grid of a model.
+
+    Raises:
+        UsageError: the model is not for the grid.
+    """
+    grid = checkpoint.representation
+    if not isinstance(grid, VoiceGrid):
+        raise UsageError(
+            f"{checkpoint.name} is a model for {grid.name}, not for four voices on a grid: name another with --model; "
+            "midigen models lists them."
+        )
+    return grid
 
 
 def _marked(grid: VoiceGrid, score: Score) -> tuple[Score, Score, list[str]]:

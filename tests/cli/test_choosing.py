@@ -81,6 +81,13 @@ def test_a_passage_that_is_too_short_to_look_for_is_refused() -> None:
     assert "--max-copy must be 7 or more" in result.stderr
 
 
+def test_rank_alone_puts_all_pieces_in_order() -> None:
+    rows = json.loads(generate("--length", 16, "--count", 4, "--rank", "likelihood", "--json").stdout)["ranking"]
+    assert [row["kept"] for row in rows] == [1, 2, 3, 4]
+    assert sorted(row["piece"] for row in rows) == [1, 2, 3, 4]
+    assert len(list(Path().glob("*.mid"))) == 4
+
+
 def test_where_the_style_is_not_known_likelihood_ranks() -> None:
     rows = json.loads(generate("--length", 16, "--count", 2, "--keep", 1, "--json").stdout)["ranking"]
     assert "likelihood" in rows[0]

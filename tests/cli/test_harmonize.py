@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from midigen.checkpoints.run import Snapshot, save_checkpoint
 from midigen.cli.app import app
 from midigen.formats.midi import read_midi, write_midi
+from midigen.scores.score import Part, Score
 from tests import tiny
 
 TUNE = "X:1\nM:4/4\nL:1/4\nK:G\nGABd|g2 f2|g4|\n"
@@ -99,23 +100,41 @@ def test_inpaint_changes_the_bars_and_voices_that_are_named() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (("harmonize", "five.mid"), "five.mid: The piece has 5 parts with notes: name one of at most four"),
         (("harmonize", "tune.abc", "--voices", "treble"), "--voices takes names of soprano, alto, tenor, bass"),
-        (("harmonize", "hymn.mid"), "The piece has all four voices: name those to keep"),
+        (("harmonize", "hymn.mid"), "hymn.mid: The piece has all four voices: name those to keep"),
         (("harmonize", "tune.abc", "--temperature", "-1"), "A temperature lies between 0 and 100"),
         (("harmonize", "tune.abc", "--out", "tune.wav"), "--out tune.wav must end in .mid"),
         (("harmonize", "tune.abc", "--out", "hymn.mid/new.mid"), "hymn.mid is no folder that can be written to"),
         (("inpaint", "hymn.mid", "--bars", "one"), "--bars takes a bar, or the first and the last, such as 5-8"),
         (("inpaint", "hymn.mid", "--bars", "3-2"), "--bars takes a bar, or the first and the last, such as 5-8"),
-        (("inpaint", "hymn.mid", "--bars", "3-4"), "--bars 3-4: the piece has the bars 1 to 3."),
-        (("inpaint", "tune.abc", "--bars", "1"), "The piece has 1 of the four voices"),
+        (("inpaint", "hymn.mid", "--bars", "3-4"), "hymn.mid: --bars 3-4: the piece has the bars 1 to 3."),
+        (("inpaint", "tune.abc", "--bars", "1"), "tune.abc: The piece has 1 of the four voices"),
     ],
 )
 def test_a_wrong_option_ends_in_one_sentence(arguments: tuple[str, ...], sentence: str, here: Path) -> None:
+    notes = [(0, 480, 40 + 5 * part, 80, part) for part in range(5)]
+    write_midi(Score.from_notes(notes, parts=[Part(f"part {number}") for number in range(5)]), Path("five.mid"))
     before = sorted(here.iterdir())
     result = midigen(*arguments)
     assert (result.exit_code, sorted(here.iterdir())) == (2, before)
-    assert sentence in result.stderr
+    assert sentence in " ".join(result.stderr.split())
     assert json.loads(midigen(*arguments, "--json").stdout)["error"].startswith(sentence)
+
+
+def test_a_model_for_other_tokens_is_refused_by_name(here: Path) -> None:
+    tiny.trained(here, tiny.melodies(here / "data"), epochs=1)
+    result = midigen("harmonize", "tune.abc", "--model", here / "run")
+    assert result.exit_code == 2
+    assert "Error: run is a model for notes, not for four voices" in " ".join(result.stderr.split())
+
+
+def test_what_is_no_score_is_said(here: Path) -> None:
+    Path("song.mp3").touch()
+    for name, words in (("song.mp3", "song.mp3 is no score that midigen reads"), (here, "is a folder: name one file")):
+        result = midigen("harmonize", name)
+        assert result.exit_code == 1
+        assert words in " ".join(result.stderr.split())
 
 
 def test_nothing_is_overwritten_unless_forced() -> None:

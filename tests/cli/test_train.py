@@ -226,6 +226,7 @@ def test_wrong_options_are_refused_with_exit_code_2(here: Path, songs: Path, arg
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ([""], "there is no file or folder ''"),
         (["nowhere"], "no file or folder here is called 'nowhere'"),
         (["SONGS", "--from", "nothing"], "There is no model at"),
         (["--resume"], "There is no trained model"),

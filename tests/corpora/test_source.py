@@ -218,6 +218,12 @@ def test_a_corpus_has_the_folder_of_its_name() -> None:
     assert source_folder("quartets", Path("corpora")) == Path("corpora/quartets")
 
 
+@pytest.mark.parametrize("source", ["+", "a++b", "a+", "+a"])
+def test_a_plus_needs_a_source_on_both_sides(source: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="lacks a source on one side of a plus: join them as in oneills"):
+        read_source(source, tmp_path)
+
+
 def test_sources_joined_by_a_plus_are_one(tmp_path: Path) -> None:
     for name, pitch in (("a", 60), ("b", 62)):
         write_note(tmp_path / f"{name}.mid", pitch)

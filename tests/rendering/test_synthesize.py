@@ -293,6 +293,6 @@ def test_a_full_disk_is_an_error_and_keeps_the_old_file(suffix: str, tmp_path: P
     path = tmp_path / f"a{suffix}"
     path.write_text("old")
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, (SAMPLE_RATE, 2)).astype(np.float32)
-    with full_disk(), pytest.raises(RenderingError, match="check the folder and the free space"):
+    with full_disk(), pytest.raises(RenderingError, match="check folder and free space"):
         write_audio(Audio(noise, "sine", ""), path)
     assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]

@@ -15,6 +15,7 @@ from midigen.formats.abc_notation import PlayedTune, Tune, read_tune
 from midigen.representations.abc_characters import AbcCharacters
 from midigen.sampling.constraints import TuneConstraint
 from midigen.sampling.generate import Request, generate
+from midigen.sampling.steering import Steering
 from midigen.sampling.valid_tunes import generate_valid
 from midigen.scores.score import Score
 from tests import tiny
@@ -77,6 +78,12 @@ def test_a_text_is_gone_on_from_however_few_characters_are_to_come(checkpoint: C
         (tune,) = tunes_of(generate(checkpoint, Request(seed=1, length=20, prompt_text=text)).scores)
         assert tune.text.startswith(text)
         assert len(tune.text) > len(text)
+
+
+def test_what_a_text_has_said_already_cannot_be_steered(checkpoint: Checkpoint) -> None:
+    for wish, line in ((Steering(key="D"), "K:"), (Steering(meter="3/4"), "M:")):
+        with pytest.raises(UsageError, match=f"not possible with a prompt that has its {line} line"):
+            generate(checkpoint, Request(seed=1, prompt_text=TEXTS[0], steering=wish))
 
 
 def test_the_sign_that_no_valid_tune_can_begin_with_is_named(checkpoint: Checkpoint) -> None:
