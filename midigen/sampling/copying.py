@@ -92,15 +92,16 @@ def recipe_for(checkpoint: Checkpoint) -> CopyRecipe | None:
 def copy_places(fields: Sequence[Field], context: Tensor) -> Tensor | None:
     """Return where rows stand that may copy each other from the same place only, (..., 3), from their context (..., C).
 
-    Of each row the place in the bar, NOWHERE in a header; the bar of a phrase of four; and, behind a full bar or a whole
-    number of them, which bar of the part that was, else 0: if the part ends there is copied from the same bar only. None
-    where all may copy.
+    Of each row the place in the bar, NOWHERE in a header, and another one in the last of eight bars, where a phrase
+    closes; the bar of a phrase of four; and, behind a full bar or a whole number of them, which bar of the part it was,
+    else 0: if the part ends there is copied from the same bar only. None where all may copy.
     """
     names = [field.name for field in fields]
     if not set(PLACE) <= set(names):
         return None
     kind, place, left, bars, rest = (context[..., names.index(name)] for name in PLACE)
-    in_bar = (kind * 100 + place) * 100 + left
+    is_close = bars % (2 * PHRASE) == 2 * PHRASE - 1
+    in_bar = ((kind * 100 + place) * 100 + left) * 2 + is_close
     ended = torch.where((left <= 1) | ((rest == 0) & (bars % PHRASE == 0)), bars, 0)
     return torch.stack([torch.where(kind < HEADER_KINDS, NOWHERE, in_bar), bars % PHRASE, ended], dim=-1)
 

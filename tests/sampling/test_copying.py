@@ -182,6 +182,12 @@ def test_how_a_bar_ends_is_not_copied_from_another_bar() -> None:
     assert copied_behind(HEADER + "CDEF|GDEF||CDEF|GDEF") == {"|"}
 
 
+def test_a_close_is_copied_from_a_close() -> None:
+    bars = "|".join(["CDEF", "CDEG", "DDEE", "FFFF"] * 2)
+    assert copied_behind(f"{HEADER}{bars[:-2]}") == set()
+    assert copied_behind(f"{HEADER}{bars}||{bars[:-2]}") == {"F"}
+
+
 def test_a_header_copies_nothing() -> None:
     assert copied_behind("X:1\nM:") == set()
 
