@@ -11,7 +11,7 @@ import traceback
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from midigen import __version__
 from midigen.cli import options
@@ -33,6 +33,22 @@ from midigen.cli.train import train
 from midigen.errors import MidigenError, UsageError
 
 _SWITCHES = ("json", "quiet", "verbose", "debug")
+
+
+class Command(TyperCommand):
+    """A command whose help puts its options under the headings that they name, and the others behind them."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  # as in Typer
+        """Write arguments and options."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            kind = "Arguments" if param.param_type_name == "argument" else "Options"
+            if (record := param.get_help_record(ctx)) is not None:
+                sections.setdefault(getattr(param, "rich_help_panel", None) or kind, []).append(record)
+        sections["Options"] = sections.pop("Options")
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
 
 
 class Commands(TyperGroup):
@@ -92,20 +108,23 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(fetch)
-app.command()(info)
-app.command()(parse)
-app.command()(train)
-app.command()(presets)
-app.command()(models)
-app.command()(generate)
-app.command()(harmonize)
-app.command()(inpaint)
-app.command()(evaluate)
-app.command()(render)
-app.command()(play)
-app.command()(check)
-app.command()(lab)
+for command in (
+    fetch,
+    info,
+    parse,
+    train,
+    presets,
+    models,
+    generate,
+    harmonize,
+    inpaint,
+    evaluate,
+    render,
+    play,
+    check,
+    lab,
+):
+    app.command(cls=Command)(command)
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001  # Typer's form

@@ -30,67 +30,53 @@ def generate(
             show_default=False,
         ),
     ] = None,
-    temperature: Annotated[
-        str,
-        typer.Option(
-            metavar="X", help="Below 1 safer, above 1 bolder, 0 the likeliest; or by column: pitch=0.8,duration=1.0."
-        ),
-    ] = "1.0",
-    top_k: Annotated[int | None, typer.Option(metavar="N", help="Draw from the N likeliest only.")] = None,
-    top_p: Annotated[float | None, typer.Option(metavar="X", help="Draw from the likeliest that sum to X.")] = None,
-    min_p: Annotated[
-        float | None, typer.Option(metavar="X", help="Draw from those X times as likely as the likeliest.")
-    ] = None,
-    length: Annotated[int | None, typer.Option(metavar="N", help="Notes; on the grid, sixteenths.")] = None,
-    bars: Annotated[int | None, typer.Option(metavar="N", help="Bars.")] = None,
-    count: Annotated[int, typer.Option(metavar="N", help="Number of pieces.")] = 1,
-    keep: Annotated[
-        int | None, typer.Option(metavar="N", help="Keep the best of --count pieces, by --rank; all by default.")
-    ] = None,
-    rank: Annotated[
-        Literal["style", "likelihood", "novelty"] | None,
-        typer.Option(
-            help="What is best: the style of the corpus, the default where it is known; a likelihood near that of "
-            "held-out music, as the likeliest is dull; or least in common with the training music."
-        ),
-    ] = None,
-    max_copy: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Throw away what shares more than N steps in a row with the training music."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Makes a piece repeatable; random by default.")] = None,
+    length: Annotated[int | None, options.piece(metavar="N", help="Notes; on the grid, sixteenths.")] = None,
+    bars: Annotated[int | None, options.piece(metavar="N", help="Bars.")] = None,
+    count: Annotated[int, options.piece(metavar="N", help="Number of pieces.")] = 1,
+    seed: Annotated[int | None, options.piece(metavar="N", help="Makes a piece repeatable; random by default.")] = None,
     prompt: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Go on from this piece (MIDI, MusicXML, kern, ABC).")
+        Path | None, options.piece(metavar="FILE", help="Go on from this piece (MIDI, MusicXML, kern, ABC).")
     ] = None,
     prompt_notes: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Notes (grid: sixteenths) to take from it; all by default.")
+        int | None, options.piece(min=1, metavar="N", help="Notes (grid: sixteenths) to take from it; all by default.")
     ] = None,
-    prompt_skip: Annotated[int, typer.Option(min=0, metavar="N", help="Notes to leave out before them.")] = 0,
+    prompt_skip: Annotated[int, options.piece(min=0, metavar="N", help="Notes to leave out before them.")] = 0,
     prompt_text: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="ABC characters: the text to begin with, for example X:1.")
+        str | None, options.piece(metavar="TEXT", help="ABC characters: the text to begin with, for example X:1.")
     ] = None,
     with_prompt: Annotated[
-        bool, typer.Option("--with-prompt/--without-prompt", help="Whether the piece begins with the prompt.")
+        bool, options.piece("--with-prompt/--without-prompt", help="Whether the piece begins with the prompt.")
     ] = True,
     program: Annotated[
-        int | None, typer.Option(metavar="N", help="General MIDI instrument, 0 to 127, for all parts.")
+        int | None, options.piece(metavar="N", help="General MIDI instrument, 0 to 127, for all parts.")
     ] = None,
     offset: Annotated[
         Literal["0.25", "0.5", "sampled"] | None,
-        typer.Option(help="Chord tokens: quarters from one to the next; sampled as in the corpus; 0.5 by default."),
+        options.piece(help="Chord tokens: quarters from one to the next; sampled as in the corpus; 0.5 by default."),
+    ] = None,
+    tempo: Annotated[float | None, options.piece(metavar="X", help="Quarters a minute.")] = None,
+    temperature: Annotated[
+        str,
+        options.sampling(
+            metavar="X", help="Below 1 safer, above 1 bolder, 0 the likeliest; or by column: pitch=0.8,duration=1.0."
+        ),
+    ] = "1.0",
+    top_k: Annotated[int | None, options.sampling(metavar="N", help="Draw from the N likeliest only.")] = None,
+    top_p: Annotated[float | None, options.sampling(metavar="X", help="Draw from the likeliest that sum to X.")] = None,
+    min_p: Annotated[
+        float | None, options.sampling(metavar="X", help="Draw from those X times as likely as the likeliest.")
     ] = None,
     constrain: Annotated[
         bool | None,
-        typer.Option(
+        options.sampling(
             "--constrain/--no-constrain",
             help="ABC characters: draw only what keeps a tune valid; the default for them.",
             show_default=False,
         ),
     ] = None,
     until_valid: Annotated[
-        bool, typer.Option("--until-valid", help="ABC characters: draw again until --count tunes are valid.")
+        bool, options.sampling("--until-valid", help="ABC characters: draw again until --count tunes are valid.")
     ] = False,
-    tempo: Annotated[float | None, typer.Option(metavar="X", help="Quarters a minute.")] = None,
     key: steering.Key = None,
     scale: steering.Scale = None,
     pitch_range: steering.Range = None,
@@ -100,8 +86,22 @@ def generate(
     chords_strength: steering.Strength = "soft",
     end: steering.End = False,
     repeat_guard: steering.RepeatGuard = None,
-    out: Annotated[Path | None, typer.Option(metavar="PATH", help="File for one piece, folder for several.")] = None,
-    wav: Annotated[bool, typer.Option("--wav/--no-wav", help="Write sound beside the MIDI file.")] = True,
+    keep: Annotated[
+        int | None, options.best(metavar="N", help="Keep the best of --count pieces, by --rank; all by default.")
+    ] = None,
+    rank: Annotated[
+        Literal["style", "likelihood", "novelty"] | None,
+        options.best(
+            help="What is best: the style of the corpus, the default where it is known; a likelihood near that of "
+            "held-out music, as the likeliest is dull; or least in common with the training music."
+        ),
+    ] = None,
+    max_copy: Annotated[
+        int | None,
+        options.best(metavar="N", help="Throw away what shares more than N steps in a row with the training music."),
+    ] = None,
+    out: Annotated[Path | None, options.output(metavar="PATH", help="File for one piece, folder for several.")] = None,
+    wav: Annotated[bool, options.output("--wav/--no-wav", help="Write sound beside the MIDI file.")] = True,
     force: options.Force = False,
     checkpoints: options.Checkpoints = options.CHECKPOINTS,
 ) -> None:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from midigen.cli.console import Console
+
+# Options under a heading in the help; what has none stands under "Options", behind them.
+piece = partial(typer.Option, rich_help_panel="What to compose")
+sampling = partial(typer.Option, rich_help_panel="Sampling")
+steering = partial(typer.Option, rich_help_panel="Steering")
+best = partial(typer.Option, rich_help_panel="Many, then the best")
+output = partial(typer.Option, rich_help_panel="Output")
+_tokens = partial(typer.Option, rich_help_panel="Tokens")
+network = partial(typer.Option, rich_help_panel="Network")
+training = partial(typer.Option, rich_help_panel="Training")
+run = partial(typer.Option, rich_help_panel="Run")
+hardware = partial(typer.Option, rich_help_panel="Hardware")
 
 
 def complete_corpus() -> list[str]:
@@ -53,7 +66,7 @@ Source = Annotated[
 ]
 Tokens = Annotated[
     str | None,
-    typer.Option(
+    _tokens(
         help="Representation: notes, parts, chords, grid, abc, or a tokenizer of MidiTok: miditok:REMI, TSD, MIDILike, "
         "Structured, CPWord, Octuple. The one that suits the source by default.",
         metavar="NAME",
@@ -61,10 +74,10 @@ Tokens = Annotated[
     ),
 ]
 Quantum = Annotated[
-    int | None, typer.Option(help="Steps in a quarter, or in a second under --clock seconds.", min=1, metavar="N")
+    int | None, _tokens(help="Steps in a quarter, or in a second under --clock seconds.", min=1, metavar="N")
 ]
 Clock = Annotated[
-    Literal["quarters", "seconds"] | None, typer.Option(help="What notes are timed by: notation or performance.")
+    Literal["quarters", "seconds"] | None, _tokens(help="What notes are timed by: notation or performance.")
 ]
 Corpora = Annotated[
     Path, typer.Option(help="Folder for corpora and datasets.", envvar="MIDIGEN_CORPORA", metavar="FOLDER")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
-
+from midigen.cli import options
 from midigen.cli.console import Console
 
 if TYPE_CHECKING:
     from midigen.sampling.generate import Generated
 
-Key = Annotated[str | None, typer.Option(metavar="KEY", help="G, 'G minor' or Am; moves a prompt, too.")]
+Key = Annotated[str | None, options.steering(metavar="KEY", help="G, 'G minor' or Am; moves a prompt, too.")]
 Scale = Annotated[
     str | None,
-    typer.Option(
+    options.steering(
         metavar="NAME",
         help="Nothing but this scale, on the tonic of --key or on C: major, minor, dorian, pentatonic, blues, ... or "
         "pitch classes such as 'C D E G A'.",
@@ -22,29 +21,18 @@ Scale = Annotated[
 ]
 Range = Annotated[
     str | None,
-    typer.Option(
-        "--range",
-        metavar="LOW-HIGH",
-        help="C4-C6; on the grid also by voice: soprano=C4-A5,bass=E2-C4.",
-    ),
+    options.steering("--range", metavar="LOW-HIGH", help="C4-C6; on the grid also by voice: soprano=C4-A5,bass=E2-C4."),
 ]
-Meter = Annotated[str | None, typer.Option(metavar="N/D", help="3/4, 6/8, ...")]
-Density = Annotated[float | None, typer.Option(metavar="X", help="Notes a quarter, all parts together.")]
-Chords = Annotated[
-    str | None,
-    typer.Option(metavar="SYMBOLS", help="'C G Am F7': one a bar, over and over."),
-]
+Meter = Annotated[str | None, options.steering(metavar="N/D", help="3/4, 6/8, ...")]
+Density = Annotated[float | None, options.steering(metavar="X", help="Notes a quarter, all parts together.")]
+Chords = Annotated[str | None, options.steering(metavar="SYMBOLS", help="'C G Am F7': one a bar, over and over.")]
 Strength = Annotated[
-    Literal["soft", "hard"],
-    typer.Option(help="Whether notes outside --chords are rarer or forbidden."),
+    Literal["soft", "hard"], options.steering(help="Whether notes outside --chords are rarer or forbidden.")
 ]
-End = Annotated[
-    bool,
-    typer.Option("--end", help="Close on the tonic, near --length or in the last of --bars."),
-]
+End = Annotated[bool, options.steering("--end", help="Close on the tonic, near --length or in the last of --bars.")]
 RepeatGuard = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Break a loop of up to N notes (grid: sixteenths) at its fourth round."),
+    options.steering(metavar="N", help="Break a loop of up to N notes (grid: sixteenths) at its fourth round."),
 ]
 
 

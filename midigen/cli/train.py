@@ -39,42 +39,44 @@ def train(
     clock: options.Clock = None,
     preset: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Recipe, see midigen presets; by default the one called as the tokens."),
+        options.network(metavar="NAME", help="Recipe, see midigen presets; by default the one called as the tokens."),
     ] = None,
-    model: Annotated[Literal["lstm", "gru"] | None, typer.Option(help="Kind of recurrent layers.")] = None,
-    layers: Annotated[int | None, typer.Option(metavar="N", help="Number of recurrent layers.")] = None,
-    hidden_size: Annotated[int | None, typer.Option(metavar="N", help="Units in a recurrent layer.")] = None,
-    dropout: Annotated[float | None, typer.Option(metavar="X", help="Share dropped, 0 to below 1.")] = None,
-    tied: Annotated[bool | None, typer.Option("--tied/--untied", help="Share input and output weights.")] = None,
-    epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes over the corpus.")] = None,
-    minutes: Annotated[float | None, typer.Option(metavar="X", help="Time to train for, in all.")] = None,
-    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Pieces side by side.")] = None,
+    model: Annotated[Literal["lstm", "gru"] | None, options.network(help="Kind of recurrent layers.")] = None,
+    layers: Annotated[int | None, options.network(metavar="N", help="Number of recurrent layers.")] = None,
+    hidden_size: Annotated[int | None, options.network(metavar="N", help="Units in a recurrent layer.")] = None,
+    dropout: Annotated[float | None, options.network(metavar="X", help="Share dropped, 0 to below 1.")] = None,
+    tied: Annotated[bool | None, options.network("--tied/--untied", help="Share input and output weights.")] = None,
+    epochs: Annotated[int | None, options.training(metavar="N", help="Passes over the corpus.")] = None,
+    minutes: Annotated[float | None, options.training(metavar="X", help="Time to train for, in all.")] = None,
+    batch_size: Annotated[int | None, options.training(metavar="N", help="Pieces side by side.")] = None,
     optimizer: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="adamw, adam, sgd, nesterov, rmsprop, adagrad, adadelta or lab:NAME."),
+        options.training(metavar="NAME", help="adamw, adam, sgd, nesterov, rmsprop, adagrad, adadelta or lab:NAME."),
     ] = None,
-    learning_rate: Annotated[float | None, typer.Option(metavar="X", help="Highest learning rate.")] = None,
-    clip: Annotated[float | None, typer.Option(metavar="X", help="Largest norm of the gradient.")] = None,
+    learning_rate: Annotated[float | None, options.training(metavar="X", help="Highest learning rate.")] = None,
+    clip: Annotated[float | None, options.training(metavar="X", help="Largest norm of the gradient.")] = None,
     patience: Annotated[
-        int | None, typer.Option(metavar="N", help="Stop after N epochs without a better loss on held-out pieces.")
+        int | None, options.training(metavar="N", help="Stop after N epochs without a better loss on held-out pieces.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Makes a run repeatable.")] = None,
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the run; the source's by default.")] = None,
+    seed: Annotated[int | None, options.training(min=0, metavar="N", help="Makes a run repeatable.")] = None,
+    name: Annotated[str | None, options.run(metavar="NAME", help="Name of the run; the source's by default.")] = None,
     from_checkpoint: Annotated[
-        str | None, typer.Option("--from", metavar="MODEL", help="Begin with the weights of this model.")
+        str | None, options.run("--from", metavar="MODEL", help="Begin with the weights of this model.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run --name, or the newest.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Only check that a few bars can be learned.")] = False,
+    resume: Annotated[bool, options.run("--resume", help="Go on with the run --name, or the newest.")] = False,
+    check: Annotated[bool, options.run("--check", help="Only check that a few bars can be learned.")] = False,
     keep: Annotated[
-        Literal["best", "all"] | None, typer.Option(help="Checkpoints to keep: best and last (usual), or all.")
+        Literal["best", "all"] | None, options.run(help="Checkpoints to keep: best and last (usual), or all.")
     ] = None,
     split: Annotated[
         Literal["piece", "window"] | None,
-        typer.Option(help="What is held out: pieces; or windows, which leaks, for comparison only (classic presets)."),
+        options.training(
+            help="What is held out: pieces; or windows, which leaks, for comparison only (classic presets)."
+        ),
     ] = None,
-    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="What to train on.")] = "auto",
-    precision: Annotated[Literal["32", "bf16", "16"], typer.Option(help="Bits of the arithmetic.")] = "32",
-    devices: Annotated[int, typer.Option(min=1, metavar="N", help="Number of GPUs or CPU processes.")] = 1,
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], options.hardware(help="What to train on.")] = "auto",
+    precision: Annotated[Literal["32", "bf16", "16"], options.hardware(help="Bits of the arithmetic.")] = "32",
+    devices: Annotated[int, options.hardware(min=1, metavar="N", help="Number of GPUs or CPU processes.")] = 1,
     corpora: options.Corpora = options.CORPORA,
     checkpoints: options.Checkpoints = options.CHECKPOINTS,
 ) -> None:

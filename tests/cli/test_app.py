@@ -79,6 +79,18 @@ def test_the_version_is_shown() -> None:
     assert runner.invoke(app, ["--version"]).stdout == f"midigen {__version__}\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "headings"),
+    [
+        ("generate", ["What to compose", "Sampling", "Steering", "Many, then the best", "Output"]),
+        ("train", ["Tokens", "Network", "Training", "Run", "Hardware"]),
+    ],
+)
+def test_long_lists_of_options_have_headings_and_the_common_ones_come_last(command: str, headings: list[str]) -> None:
+    lines = runner.invoke(app, [command, "--help"], env={"COLUMNS": "80"}).stdout.splitlines()
+    assert [line[:-1] for line in lines if line.endswith(":") and line[0] != " "] == ["Arguments", *headings, "Options"]
+
+
 def test_no_heavy_library_is_imported_for_the_help() -> None:
     code = "import sys, midigen.cli.app; print([m for m in ('torch', 'music21', 'numpy', 'rich') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
