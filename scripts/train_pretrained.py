@@ -11,7 +11,8 @@ import json
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from midigen.checkpoints.run import (
     find_checkpoint,
     load_checkpoint,
 )
-from midigen.checkpoints.shipped import CARD, MOST_BYTES, MOST_PASSAGE_BYTES, PRETRAINED, split_sizes
+from midigen.checkpoints.shipped import CARD, MOST_BYTES, MOST_PASSAGE_BYTES, PRETRAINED
 from midigen.corpora.source import Collection, Piece, fingerprint, read_source
 from midigen.datasets.build import SPLITS, Dataset, Target, assign_splits, build, load_dataset, prepare
 from midigen.errors import MidigenError
@@ -36,6 +37,7 @@ from midigen.evaluation.evaluate import likelihood
 from midigen.evaluation.originality import PASSAGE, PASSAGES, Passages, TrainingMusic, steps
 from midigen.models.build import architecture_from_json
 from midigen.presets import find_preset
+from midigen.sampling.generate import Request, generate
 from midigen.training.config import TrainConfig
 from midigen.training.job import Job
 from midigen.training.loop import Hardware, train
@@ -48,13 +50,36 @@ MUSIC21 = (
 MIT = "MIT for the weights; the music in the public domain; its encodings are their makers' and not included"
 
 
+COMPOSED = "composed/"
+"""Begins the names of pieces that teachers composed."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """How a network learns from others like it, its teachers, what all of them expect on average.
+
+    It begins as the best of them, and learns on the training pieces and on pieces that they compose. After G. Hinton,
+    O. Vinyals and J. Dean: Distilling the Knowledge in a Neural Network (2015).
+    """
+
+    teachers: int
+    """Networks that the preset trains, each with a seed of its own."""
+    composed: int
+    """Pieces that each of them composes."""
+    model: dict[str, Any]
+    """What is other than in the preset."""
+    training: dict[str, Any]
+    """The same of the settings for training."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A model that ships: what it learns from, how, and whom that is owed to."""
 
     sources: tuple[str, ...]
     preset: str
-    minutes: float
+    minutes: float | None
+    """None for as long as the preset trains."""
     data: str
     credits: tuple[str, ...]
     licence: str = MIT
@@ -63,6 +88,7 @@ class Recipe:
     training: dict[str, Any] = field(default_factory=dict)
     """The same of the settings for training."""
     precision: str = "32-true"
+    lesson: Lesson | None = None
 
 
 RECIPES = {
@@ -115,12 +141,19 @@ RECIPES = {
     "jsb-record": Recipe(
         ("jsb-chorales",),
         "jsb-record",
-        30,
+        None,
         "The JSB Chorales: chorales in four voices by Johann Sebastian Bach, by sixteenths, with the split of 2005",
         (
             "M. Allan and C. K. I. Williams: Harmonising Chorales by Probabilistic Inference. NIPS 2005",
             "N. Boulanger-Lewandowski et al.: Modeling Temporal Dependencies in High-Dimensional Sequences. ICML 2012",
             "By sixteenths: C.-Z. A. Huang et al.: Counterpoint by Convolution. ISMIR 2017",
+        ),
+        precision="bf16-mixed",
+        lesson=Lesson(
+            teachers=4,
+            composed=400,
+            model={"dropout": 0.2},
+            training={"epochs": 6, "learning_rate": 1e-3, "weight_decay": 0.02, "warm_up": 0.05},
         ),
     ),
 }
@@ -149,11 +182,16 @@ def read_music(name: str, recipe: Recipe, corpora: Path) -> Dataset:
     return build(collection, preset.representation, preset.options, Target(folder, mark))
 
 
-def wanted(recipe: Recipe, minutes: float) -> tuple[Any, TrainConfig]:
-    """Return the network and the settings for training that a recipe asks for."""
+def wanted(recipe: Recipe, minutes: float | None) -> tuple[Any, TrainConfig]:
+    """Return the network and the settings for training that a recipe asks for, before any lesson."""
     preset = find_preset(recipe.preset)
-    limits = {"epochs": None, "iterations": None, "minutes": minutes}
+    limits = {} if minutes is None else {"epochs": None, "iterations": None, "minutes": minutes}
     return replace(preset.model, **recipe.model), preset.training_with({**limits, **recipe.training})
+
+
+def taught(lesson: Lesson | None, model: Any, training: TrainConfig) -> tuple[Any, TrainConfig]:  # noqa: ANN401
+    """Return the network and the settings of the last stage of training."""
+    return (replace(model, **lesson.model), replace(training, **lesson.training)) if lesson else (model, training)
 
 
 class Lines:
@@ -170,25 +208,58 @@ class Lines:
         print(*(f"{name} {value:.4g}" for name, value in metrics.items()), flush=True)
 
 
-def train_anew(name: str, recipe: Recipe, minutes: float, folders: argparse.Namespace) -> Path:
-    """Train as ``midigen train`` does and return the run folder."""
+def train_anew(name: str, recipe: Recipe, minutes: float | None, folders: argparse.Namespace) -> Path:
+    """Train as ``midigen train`` does, after a lesson if there is one, and return the run folder."""
     dataset = read_music(name, recipe, folders.corpora)
     model, training = wanted(recipe, minutes)
+    hardware = Hardware("cpu", recipe.precision)
+    if recipe.lesson is None:
+        run = claim_run(folders.checkpoints, name)
+        train(Job(run.name, run, dataset, model, training), hardware, Lines())
+        return run
+    teachers = []
+    for seed in range(1, recipe.lesson.teachers + 1):
+        run = claim_run(folders.checkpoints, f"{name}-teacher-{seed}")
+        train(Job(run.name, run, dataset, model, replace(training, seed=seed)), hardware, Lines())
+        teachers.append(run)
+    return teach(name, recipe, teachers, folders)
+
+
+def teach(name: str, recipe: Recipe, teachers: list[Path], folders: argparse.Namespace) -> Path:
+    """Train a network on what its teachers, run folders, expect; return its run folder."""
+    lesson, dataset = recipe.lesson, read_music(name, recipe, folders.corpora)
+    assert lesson is not None
+    found = [find_checkpoint(str(folder), folders.checkpoints) for folder in teachers]
+    checkpoints = sorted(map(load_checkpoint, found), key=lambda checkpoint: checkpoint.config["metrics"]["valid_loss"])
+    composed = [
+        Piece(f"{COMPOSED}{number}/{index}", score, "", sha256(score.notes.tobytes()).hexdigest(), "train")
+        for number, checkpoint in enumerate(checkpoints)
+        for index, score in enumerate(generate(checkpoint, Request(number, lesson.composed)).scores)
+    ]
+    pieces = (*read_source(recipe.sources[0], folders.corpora).pieces, *composed)
+    place = Target(dataset.folder.with_name(f"{dataset.folder.name}-and-composed"), name)
+    collection = Collection(recipe.sources[0], pieces, (), None, place.folder)
+    larger = build(collection, dataset.representation.name, dataset.representation.options, place)
+    # What is known of keys and ranges stays what the real pieces say.
+    larger = replace(larger, representation=checkpoints[0].representation)
     run = claim_run(folders.checkpoints, name)
-    train(Job(run.name, run, dataset, model, training), Hardware("cpu", recipe.precision), Lines())
+    weights = checkpoints[0].model.state_dict()
+    job = Job(run.name, run, larger, *taught(lesson, *wanted(recipe, recipe.minutes)), weights, tuple(found))
+    train(job, Hardware("cpu", recipe.precision), Lines())
     return run
 
 
 def require_recipe(checkpoint: Checkpoint, dataset: Dataset, recipe: Recipe, *, name: str) -> None:
     """Leave with a sentence if a run is not what its card would say of it."""
     config = checkpoint.config
-    model, training = wanted(recipe, config["training"]["minutes"])
+    model, training = taught(recipe.lesson, *wanted(recipe, config["training"]["minutes"]))
     held = {split: [dataset.manifest["pieces"][index]["name"] for index in dataset.indices(split)] for split in SPLITS}
+    split = {part: [name for name in names if not name.startswith(COMPOSED)] for part, names in config["split"].items()}
     said = {
         "source": (config["source"], recipe.sources[0] if len(recipe.sources) == 1 else name),
         "network": (architecture_from_json(config["model"]), model),
         "training": (TrainConfig(**config["training"]), training),
-        "split": (config["split"], held),
+        "split": (split, held),
     }
     for what, (found, expected) in said.items():
         if found != expected:
@@ -231,7 +302,7 @@ def pack(name: str, recipe: Recipe, run: Path, folders: argparse.Namespace) -> d
         folder.chmod(0o755)
         weights = {key: value.to(torch.bfloat16) for key, value in trained.model.state_dict().items()}
         save_file(weights, folder / MODEL)
-        sizes = split_sizes(trained.config)
+        sizes = {split: len(dataset.indices(split)) for split in SPLITS}
         config = {**trained.config, "format": FORMAT, "name": name, "split": sizes}
         (folder / CONFIG).write_text(json.dumps(config) + "\n", "utf-8")
         known = Passages.of(dataset.representation.decode(*dataset.piece(i)) for i in dataset.indices("train"))
@@ -263,7 +334,7 @@ def described(name: str, recipe: Recipe, trained: Checkpoint) -> dict[str, Any]:
     """Return what a card says that needs no measuring."""
     config = trained.config
     minutes = config["training"]["minutes"]
-    command = f"scripts/train_pretrained {name}" + (f" --minutes {minutes:g}" if minutes != recipe.minutes else "")
+    other = "" if minutes == recipe.minutes else f" --minutes {minutes:g}"
     return {
         "name": name,
         "data": recipe.data,
@@ -279,9 +350,10 @@ def described(name: str, recipe: Recipe, trained: Checkpoint) -> dict[str, Any]:
             "seconds": round(config["metrics"]["seconds"]),
             "epoch": int(config["metrics"]["epoch"]),
             "seed": config["training"]["seed"],
+            **({"lesson": asdict(recipe.lesson)} if recipe.lesson else {}),
         },
         "midigen": config["midigen"],
-        "command": command,
+        "command": f"scripts/train_pretrained {name}{other}",
     }
 
 

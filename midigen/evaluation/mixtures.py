@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from torch.nn import functional as F  # noqa: N812  # the name PyTorch's own tex
 from midigen.checkpoints.run import Checkpoint
 from midigen.datasets.batches import Steps, collate, prepare_steps
 from midigen.datasets.build import Dataset
+from midigen.evaluation.readings import read, unread_grid
 from midigen.models.sequence_model import SequenceModel
 from midigen.representations.notes import DRUMS, Notes
 from midigen.representations.representation import Representation
@@ -27,8 +29,11 @@ from midigen.scores.score import Ints
 
 MOST_SHIFT = 3
 """Semitones up and down in which the network is asked. Farther, the lowest notes would leave the grid."""
+INFERRED = "key and bars inferred"
 NOTHING = -1
 """Stands behind the end of a shorter piece."""
+ASKED_TOGETHER = 64
+"""Versions of a piece."""
 MOST_CELLS = 400_000
 MOST_COMPARED = 2_000_000_000
 """Cells times the rows that each is held against; a single long piece has many."""
@@ -76,6 +81,8 @@ def mixed_likelihoods(checkpoint: Checkpoint, dataset: Dataset, split: str) -> d
     if sum(rows) * each > MOST_CELLS or compared > MOST_COMPARED:
         return {}
     found = {}
+    if unread_grid(representation):
+        found[INFERRED] = network_cells(checkpoint.model, dataset, split, transposed=False).nll * each
     transposed = max(rows) <= LONGEST_TRANSPOSED and can_be_asked_in_keys(representation)
     cells = network_cells(checkpoint.model, dataset, split, transposed=transposed)
     if transposed:
@@ -94,19 +101,22 @@ def can_be_asked_in_keys(representation: Representation) -> bool:
 
 @torch.inference_mode()
 def network_cells(model: SequenceModel, dataset: Dataset, split: str, *, transposed: bool) -> Cells:
-    """Return what a network gives the ids of a split, averaged over transpositions (where it can be) or not."""
+    """Return what a network gives the ids of a split, averaged over transpositions (where it can be) or not.
+
+    Key and bars are inferred where they may not be told (``midigen.evaluation.readings``).
+    """
     representation = dataset.representation
-    transposed = transposed and can_be_asked_in_keys(representation)
+    ask = partial(_asked, model.eval(), representation)
+    ask_well = partial(_averaged, model, representation) if transposed and can_be_asked_in_keys(representation) else ask
+    grid = unread_grid(representation)
     pieces = [dataset.piece(index) for index in dataset.indices(split)]
     longest = max(len(rows) for rows, _ in pieces)
     shape = (len(pieces), longest, len(representation.fields))
     ids, probabilities = torch.full(shape, NOTHING), torch.ones(shape, dtype=torch.float64)
     for index, (rows, plan) in enumerate(pieces):
         ids[index, : len(rows)] = torch.from_numpy(rows)
-        given = _averaged(model, representation, rows, plan, transposed=transposed)
-        for column, distribution in enumerate(given):
-            chosen = distribution.gather(1, ids[index, : len(rows), column, None])[:, 0]
-            probabilities[index, : len(rows), column] = chosen
+        given = read(grid, rows, ask, ask_well) if grid else ask_well(rows, [plan])[0]
+        probabilities[index, : len(rows)] = given
     return Cells(ids, probabilities, _places(dataset, split, longest))
 
 
@@ -123,20 +133,43 @@ def _places(dataset: Dataset, split: str, longest: int) -> Tensor | None:
     return torch.stack(found)
 
 
-def _averaged(
-    model: SequenceModel, representation: Representation, rows: Ints, plan: Ints, *, transposed: bool
-) -> list[Tensor]:
-    """Return the distributions of a piece's columns, (T, size).
+def _asked(model: SequenceModel, representation: Representation, rows: Ints, plans: list[Ints]) -> Tensor:
+    """Return what the network gives the ids of a piece under each of R plans, (R, T, K)."""
+    steps = [prepare_steps(representation, rows, plan) for plan in plans]
+    given = []
+    for first in range(0, len(steps), ASKED_TOGETHER):
+        part = steps[first : first + ASKED_TOGETHER]
+        asked = model.distributions(collate(part, [0] * len(part), len(part[0])))
+        given.append(_of_ids([of_column[:, : len(rows)].double().exp() for of_column in asked], rows))
+    return torch.cat(given)
+
+
+def _of_ids(distributions: Sequence[Tensor], rows: Ints) -> Tensor:
+    """Return the chances of a piece's ids, (..., T, K), from those of each column's ids, (..., T, size)."""
+    ids = torch.from_numpy(rows)
+    chosen = [d.gather(-1, ids[:, column, None].expand(*d.shape[:-1], 1)) for column, d in enumerate(distributions)]
+    return torch.cat(chosen, dim=-1)
+
+
+def _averaged(model: SequenceModel, representation: Representation, rows: Ints, plans: list[Ints]) -> Tensor:
+    """Return what the network gives the ids of a piece under each of R plans, averaged over keys around it, (R, T, K).
 
     A key counts from the beginning until the past leaves the training voices' ranges in it: what is to come may not
     have a say in which keys are asked.
     """
-    shifts = range(-MOST_SHIFT, MOST_SHIFT + 1) if transposed else range(1)
-    steps = [_in_key(representation, rows, plan, shift) for shift in shifts]
-    asked = model.eval().distributions(collate(steps, [0] * len(steps), len(steps[0])))
+    shifts = range(-MOST_SHIFT, MOST_SHIFT + 1)
     fitting = [range(1), *(representation.transpositions(rows[:step]) for step in range(1, len(rows)))]
     weights = torch.tensor([[shift in at for at in fitting] for shift in shifts], dtype=torch.float64)
     weights = weights / weights.sum(0)
+    return torch.stack([_over_keys(model, representation, rows, plan, shifts, weights) for plan in plans])
+
+
+def _over_keys(
+    model: SequenceModel, representation: Representation, rows: Ints, plan: Ints, shifts: range, weights: Tensor
+) -> Tensor:
+    """Return what the ids of a piece get, (T, K), from all shifts in semitones with their weights, (shifts, T)."""
+    steps = [_in_key(representation, rows, plan, shift) for shift in shifts]
+    asked = model.distributions(collate(steps, [0] * len(steps), len(steps[0])))
     averaged = []
     for field, of_column in zip(representation.fields, asked, strict=True):
         chances = of_column[:, : len(rows)].double().exp()
@@ -147,7 +180,7 @@ def _averaged(
             back[version, :, low:high] = chances[version, :, low + shift : high + shift]
         mean = (back * weights[..., None]).sum(0)
         averaged.append(mean / mean.sum(-1, keepdim=True))
-    return averaged
+    return _of_ids(averaged, rows)
 
 
 def _in_key(representation: Representation, rows: Ints, plan: Ints, shift: int) -> Steps:

@@ -19,9 +19,9 @@ from midigen.representations.representation import Representation
 from midigen.representations.voice_grid import VoiceGrid
 from midigen.scores.score import Ints
 
-OPENING = 16
+OPENING = 32
 """Rows after which readings that became unlikely are dropped."""
-LEAST = 1e-4
+LEAST = 1e-3
 """Chance below which they are."""
 PITCH_CLASSES = 12
 

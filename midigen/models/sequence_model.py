@@ -23,10 +23,10 @@ from torch.nn import functional as F  # noqa: N812  # the name PyTorch's own tex
 from midigen.datasets.batches import Batch
 from midigen.errors import UsageError
 from midigen.fields import Field
+from midigen.models.heads import INTERVAL_EMBEDDING, Head, distance
 from midigen.models.network import Loss, State
 
 CONTEXT_EMBEDDING = 12
-INTERVAL_EMBEDDING = 24
 GATES = {"lstm": 4, "gru": 3}
 
 
@@ -49,6 +49,9 @@ class ModelConfig:
     """Of recurrent outputs, recurrent weights and heads; half of it of the input; a fifth of it of the ids."""
     tied: bool = False
     """Whether the absolute logits share the embedding of the column's ids."""
+    small_start: bool = True
+    """Whether embeddings begin near 0 and recurrent weights orthogonal, or all weights as torch makes them. Embeddings
+    that begin large hold back more: chorales, of which there are few, gain by it."""
 
     def __post_init__(self) -> None:
         if self.cell not in GATES:
@@ -93,9 +96,10 @@ class SequenceModel(nn.Module):
             recurrent(sizes[i], sizes[i + 1], batch_first=True) for i in range(config.layers)
         )
         self.heads = nn.ModuleList(Head(self, column) for column in range(len(fields)))
-        self._initialise()
+        if config.small_start:
+            self._start_small()
 
-    def _initialise(self) -> None:
+    def _start_small(self) -> None:
         for embedding in [*self.embeddings, *self.context_embeddings, *self.intervals]:
             nn.init.normal_(embedding.weight, std=0.1)
         for name, parameter in self.recurrent.named_parameters():
@@ -133,15 +137,19 @@ class SequenceModel(nn.Module):
         """See Network."""
         return self.heads[column](self, hidden, context, drawn)  # type: ignore[no-any-return]
 
-    def forward(self, batch: Batch, state: State | None = None) -> tuple[Loss, State]:
+    def forward(
+        self, batch: Batch, state: State | None = None, taught: Sequence[Tensor] | None = None
+    ) -> tuple[Loss, State]:
         """The same as ``loss``; what wraps a module for several processes calls it by this name."""
-        return self.loss(batch, state)
+        return self.loss(batch, state, taught)
 
-    def loss(self, batch: Batch, state: State | None = None) -> tuple[Loss, State]:
-        """See Network."""
+    def loss(
+        self, batch: Batch, state: State | None = None, taught: Sequence[Tensor] | None = None
+    ) -> tuple[Loss, State]:
+        """See Network. ``taught`` are chances of each column's ids, (B, T, size), to learn in place of the ids."""
         hidden, state = self._hidden(batch, state)
         seen = batch.is_row | batch.is_end
-        nats, correct = [], []
+        nats, correct, objective = [], [], hidden.new_zeros(())
         end = hidden.new_zeros(())
         for column in range(len(self.fields)):
             logits = self.logits(column, hidden, batch.context, batch.rows[..., :column]).float()
@@ -152,10 +160,12 @@ class SequenceModel(nn.Module):
                 target = torch.where(batch.is_row, target, 0)
             cost = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none").view(target.shape)
             nats.append((cost * batch.is_row).sum())
+            if taught is not None:
+                cost = -(taught[column] * logits.log_softmax(-1)).sum(-1)
+            objective = objective + (cost * batch.is_row).sum()
             correct.append(((logits.argmax(-1) == target) & batch.is_row).sum())
-        columns = torch.stack(nats)
-        objective = (columns.sum() + end) / len(self.fields)
-        return Loss(columns, end, torch.stack(correct), batch.is_row.sum(), objective), state
+        objective = (objective + end) / len(self.fields)
+        return Loss(torch.stack(nats), end, torch.stack(correct), batch.is_row.sum(), objective), state
 
     def distributions(self, batch: Batch) -> list[Tensor]:
         """Return the log-probabilities of each column's ids, (B, T, size), of pieces from their beginning."""
@@ -202,84 +212,6 @@ class SequenceModel(nn.Module):
                 is_own = True if chooser is None else before[..., chooser] == index
                 context[..., self.context_index[name]][chosen[..., column] & is_own] = field.axis
         return torch.where(chosen, blanks, before), context
-
-
-class Head(nn.Module):
-    """The logits of one column."""
-
-    def __init__(self, model: SequenceModel, column: int) -> None:
-        super().__init__()
-        field, config = model.fields[column], model.config
-        self.column, self.size = column, field.size + (column == 0)
-        self.neighbours = [j for j in range(column) if field.axis and model.fields[j].axis == field.axis]
-        size = config.hidden_size + model.input_size + column * config.embedding_size
-        self.moves = nn.ModuleList(nn.Embedding(2 * field.axis, INTERVAL_EMBEDDING) for _ in self.neighbours)
-        self.inner = nn.Linear(size + len(self.neighbours) * INTERVAL_EMBEDDING, config.head_size)
-        self.absolute = nn.Linear(config.head_size, config.embedding_size if config.tied else self.size)
-        self.bias = nn.Parameter(torch.zeros(self.size)) if config.tied else None
-        self.chooser = model.choosers[column]
-        self.anchors = len(field.relative_to) + (self.chooser is not None) + len(self.neighbours)
-        distances = max(2 * field.axis - 1, 0)
-        self.relative = nn.Linear(config.head_size, self.anchors * distances) if self.anchors else None
-
-    def forward(self, model: SequenceModel, hidden: Tensor, context: Tensor, drawn: Tensor) -> Tensor:
-        """Return logits (..., size); the first column's last class is the end of the piece."""
-        field = model.fields[self.column]
-        parts = [hidden, *(model.embeddings[j](drawn[..., j]) for j in range(self.column))]
-        anchors = [self._position(model, name, context, drawn) for name in field.relative_to]
-        if self.chooser is not None:
-            chosen = drawn[..., [self.chooser]].clamp(max=len(anchors) - 1)  # the end of a piece chooses none
-            anchors.append(torch.stack(anchors, dim=-1).gather(-1, chosen)[..., 0])
-        for j, embedding in zip(self.neighbours, self.moves, strict=True):
-            now = self._position(model, model.fields[j].name, context, drawn)
-            before = self._position(model, model.fields[j].relative_to[0], context, drawn)
-            parts.append(embedding(distance(now, before, field.axis)))
-            anchors.append(parallel(anchors[0], before, now, field.axis))
-        inner = F.dropout(F.gelu(self.inner(torch.cat(parts, dim=-1))), model.config.dropout, self.training)
-        logits: Tensor = self.absolute(inner)
-        if self.bias is not None:
-            logits = F.linear(logits, model.embeddings[self.column].weight[: self.size], self.bias)  # type: ignore[index]
-        if self.relative is not None:
-            by_distance = self.relative(inner).unflatten(-1, (self.anchors, -1))
-            part = by_position(by_distance, torch.stack(anchors, dim=-1), field.axis)
-            logits = logits + F.pad(part, (0, self.size - field.axis))
-        return logits
-
-    def _position(self, model: SequenceModel, name: str, context: Tensor, drawn: Tensor) -> Tensor:
-        """Return where a context column, or a column drawn, lies on the axis; the axis's length if nowhere."""
-        if name in model.context_index:
-            return context[..., model.context_index[name]]
-        column = next(j for j, field in enumerate(model.fields) if field.name == name)
-        field = model.fields[column]
-        ids = drawn[..., column]
-        if field.again:
-            ids = torch.where(ids == field.axis, self._position(model, field.relative_to[0], context, drawn), ids)
-        return torch.clamp(ids, max=field.axis)
-
-
-def distance(first: Tensor, second: Tensor, axis: int) -> Tensor:
-    """Return first - second as an index from 0 to 2 axis - 2, or 2 axis - 1 where either has no position."""
-    return torch.where((first < axis) & (second < axis), first - second + axis - 1, 2 * axis - 1)
-
-
-def parallel(own: Tensor, before: Tensor, now: Tensor, axis: int) -> Tensor:
-    """Return where a column would go if it moved as another did, from ``before`` to ``now``; nowhere if that stayed.
-
-    Whether to follow (in thirds) or not to (in fifths) is then one weight to learn, not one for each pair of pitches.
-    """
-    place = own + now - before
-    is_move = (own < axis) & (before < axis) & (now < axis) & (now != before) & (place >= 0) & (place < axis)
-    return torch.where(is_move, place, axis)
-
-
-def by_position(by_distance: Tensor, anchors: Tensor, axis: int) -> Tensor:
-    """Return logits of positions, (..., axis), from logits of distances (..., A, 2 axis - 1) to A anchors (..., A).
-
-    An anchor that is nowhere adds nothing.
-    """
-    places = torch.arange(axis, device=anchors.device)
-    index = places - anchors.clamp(max=axis - 1)[..., None] + axis - 1
-    return (by_distance.gather(-1, index) * (anchors < axis)[..., None]).sum(-2)
 
 
 def end_and_rest(logits: Tensor) -> tuple[Tensor, Tensor]:

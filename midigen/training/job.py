@@ -27,6 +27,8 @@ class Job:
     config: TrainConfig
     weights: dict[str, Tensor] | None = None
     """Weights to begin with (fine-tuning)."""
+    teachers: tuple[Path, ...] = ()
+    """Checkpoint folders of networks for the same rows: what they expect on average is learned, not the pieces' ids."""
     resume: Path | None = None
     """The checkpoint folder to go on from."""
     keep_all: bool = False
@@ -56,4 +58,7 @@ def resumed_job(folder: Path, changes: Mapping[str, Any]) -> Job:
     training = replace(TrainConfig(**config["training"]), **changes)
     keep_all = bool(trainer.get("keep_all"))
     model = architecture_from_json(config["model"])
-    return Job(config["name"], folder.parent, dataset, model, training, resume=folder, keep_all=keep_all)
+    teachers = tuple(map(Path, trainer.get("teachers", ())))
+    return Job(
+        config["name"], folder.parent, dataset, model, training, teachers=teachers, resume=folder, keep_all=keep_all
+    )

@@ -209,7 +209,8 @@ def _step(trainer: Trainer, batch: Batch, rows: int) -> None:
     progress, config, fabric = trainer.progress, trainer.job.config, trainer.fabric
     torch.manual_seed(_mix(config.seed, progress.optimizer_step, fabric.global_rank))
     share = batch.share(fabric.global_rank, fabric.world_size).to(fabric.device)
-    loss, state = trainer.wrapped(share, trainer.state)
+    taught = trainer.taught(share)
+    loss, state = trainer.wrapped(share, trainer.state, *([] if taught is None else [taught]))
     is_carried = config.sequence_length is not None and config.cut != "windows"
     trainer.state = tuple(part.detach() for part in state) if is_carried else None
     # Each process has its own share of the rows, and the gradients are averaged over the processes.

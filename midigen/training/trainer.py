@@ -14,16 +14,19 @@ from torch import Tensor
 from midigen import __version__
 from midigen.checkpoints.run import (
     Snapshot,
+    load_checkpoint,
     load_trainer_tensors,
     load_weights,
     read_trainer,
     save_checkpoint,
     write_metrics,
 )
+from midigen.datasets.batches import Batch
 from midigen.datasets.build import SPLITS
-from midigen.errors import CheckpointError
+from midigen.errors import CheckpointError, TrainingError
 from midigen.models.build import make_network
 from midigen.models.network import State
+from midigen.models.sequence_model import SequenceModel
 from midigen.representations.representation import Json
 from midigen.training.job import Job
 from midigen.training.optimizers import find_optimizer
@@ -74,11 +77,20 @@ class Trainer:
         self.highest_rate = job.config.learning_rate or recipe.learning_rate
         optimizer = recipe.make(self.model.parameters(), self.highest_rate, job.config.weight_decay)
         self.wrapped, self.optimizer = fabric.setup(self.model, optimizer)
+        self.teachers = [_teacher(folder).to(fabric.device) for folder in job.teachers]
         self.state: State | None = None
         """What the streams carry into the next batch."""
         if job.resume is not None:
             self._load(job.resume)
         self.began = time.perf_counter() - self.progress.seconds
+
+    def taught(self, batch: Batch) -> list[Tensor] | None:
+        """Return what teachers, if there are any, on average give each column's ids of whole pieces, (B, T, size)."""
+        if not self.teachers:
+            return None
+        with torch.no_grad(), self.fabric.autocast():
+            asked = [teacher.distributions(batch) for teacher in self.teachers]
+        return [torch.stack([of.float().exp() for of in column]).mean(0) for column in zip(*asked, strict=True)]
 
     def take_time(self) -> None:
         """Note the time spent, the first process's in all of them: they must agree on what is left of the minutes."""
@@ -158,6 +170,7 @@ class Trainer:
         trainer = {
             "dataset": str(job.dataset.folder.resolve()),
             "keep_all": job.keep_all,
+            "teachers": [str(folder.resolve()) for folder in job.teachers],
             "progress": asdict(self.progress),
         }
         return Snapshot(_on_cpu(self.average.state_dict()), config, _on_cpu(tensors), trainer)
@@ -178,6 +191,13 @@ class Trainer:
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
         carried = sorted(name for name in tensors if name.startswith("state."))
         self.state = tuple(tensors[name].to(self.fabric.device) for name in carried) or None
+
+
+def _teacher(folder: Path) -> SequenceModel:
+    model = load_checkpoint(folder).model
+    if not isinstance(model, SequenceModel):
+        raise TrainingError(f"{folder} is a published network, which cannot teach.", folder)
+    return model
 
 
 def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -13,8 +13,9 @@ from midigen.datasets.batches import Batch, batches, collate, prepare_steps
 from midigen.datasets.build import Dataset
 from midigen.errors import UsageError
 from midigen.fields import Field
+from midigen.models.heads import Head, distance
 from midigen.models.network import Loss, State
-from midigen.models.sequence_model import Head, SequenceModel, distance, end_and_rest, locked_dropout
+from midigen.models.sequence_model import SequenceModel, end_and_rest, locked_dropout
 from midigen.scores.score import Ints
 from tests import tiny
 
