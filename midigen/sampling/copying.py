@@ -203,7 +203,8 @@ class CopyingStepper:
 
     Each column's temperature bears on the network alone: one below 1 that sharpened the mixture would make a copy ever
     more certain, and pieces would go round in circles. So what ``logits`` gives is the mixture once it is divided by
-    the temperature, as draws do.
+    the temperature, as draws do. Nor do top-k, top-p and min-p cut
+    what is ``copied``: a copy begins as something unlikely, and would never do so.
     """
 
     def __init__(
@@ -215,6 +216,8 @@ class CopyingStepper:
         self.past: Tensor | None = None
         """(B, t, K) rows so far; None before the first step."""
         self.places: Tensor | None = None
+        self.copied = torch.zeros(0)
+        """(B, V) share of each id's probability, in the column asked for last, that is copied."""
 
     def advance(self, before: Tensor, context: Tensor, state: State) -> tuple[Tensor, State]:
         """See Network. The row before may be another than the one drawn, as in a prompt."""
@@ -242,7 +245,9 @@ class CopyingStepper:
             ending, ids = end_and_rest(ids)
         temperature = self.temperatures[column]
         self.asked.append((ids.double() / max(temperature, COLDEST)).softmax(-1))
-        mixed = self.stack.mix(column, self.asked[column]).log() * (temperature or 1)
+        together = self.stack.mix(column, self.asked[column])
+        self.copied = self.stack.mix(column, torch.zeros_like(together)) / together.clamp(min=1e-300)
+        mixed = together.log() * (temperature or 1)
         if ending is None:
             return mixed
         return torch.cat([mixed, (ending.double() + mixed.logsumexp(-1))[:, None]], dim=-1)

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from midigen.errors import UsageError
 
+SMALLEST = 1e-300
+"""A sum that may be divided by."""
+
 
 @dataclass(frozen=True)
 class DrawSettings:
@@ -45,15 +48,25 @@ class DrawSettings:
         return self.temperatures.get(column, self.temperature)
 
 
-def probabilities(logits: Tensor, temperature: float, settings: DrawSettings) -> Tensor:
-    """Return what is drawn from, (B, V), for logits (B, V): each row sums to 1. A temperature of 0 is not possible."""
+def probabilities(logits: Tensor, temperature: float, settings: DrawSettings, copied: Tensor | None = None) -> Tensor:
+    """Return what is drawn from, (B, V): each row sums to 1. A temperature of 0 is not possible. See ``draw``."""
     # Below 0 before the division, so that the lowest of temperatures gives no two infinities.
     lowered = logits.double() - logits.double().max(-1, keepdim=True).values
     shares = (lowered / temperature).softmax(-1)
+    if copied is None:
+        return _cut(shares, settings)
+    own = shares * (1 - copied)
+    # The network's part keeps its weight, whatever of it is left.
+    return _cut(own, settings) * own.sum(-1, keepdim=True) + shares * copied
+
+
+def _cut(shares: Tensor, settings: DrawSettings) -> Tensor:
+    """Return shares (B, V) without those that the settings leave out: each row sums to 1, or to 0 if it was 0."""
+    shares = shares / shares.sum(-1, keepdim=True).clamp(min=SMALLEST)
     if settings.top_k is not None and settings.top_k < shares.shape[-1]:
         likeliest = shares.topk(settings.top_k, dim=-1)
         shares = torch.zeros_like(shares).scatter(-1, likeliest.indices, likeliest.values)
-        shares = shares / shares.sum(-1, keepdim=True)
+        shares = shares / shares.sum(-1, keepdim=True).clamp(min=SMALLEST)
     if settings.top_p is not None:
         ordered, order = shares.sort(dim=-1, descending=True, stable=True)
         # What is likelier than an id must not reach top_p yet; the likeliest itself always stays.
@@ -61,10 +74,12 @@ def probabilities(logits: Tensor, temperature: float, settings: DrawSettings) ->
         shares = shares.masked_fill(torch.zeros_like(outside).scatter(-1, order, outside), 0)
     if settings.min_p is not None:
         shares = shares.masked_fill(shares < settings.min_p * shares.max(-1, keepdim=True).values, 0)
-    return shares / shares.sum(-1, keepdim=True)
+    return shares / shares.sum(-1, keepdim=True).clamp(min=SMALLEST)
 
 
-def draw(logits: Tensor, uniforms: Tensor, temperature: float, settings: DrawSettings) -> Tensor:
+def draw(
+    logits: Tensor, uniforms: Tensor, temperature: float, settings: DrawSettings, copied: Tensor | None = None
+) -> Tensor:
     """Draw one id a row.
 
     Args:
@@ -72,13 +87,14 @@ def draw(logits: Tensor, uniforms: Tensor, temperature: float, settings: DrawSet
         uniforms: (B,) random numbers from 0 to below 1, one a row, so that a piece does not depend on its neighbours.
         temperature: of this column; 0 takes the likeliest id.
         settings: top-k, top-p and min-p.
+        copied: (B, V) share of each id's probability that comes from elsewhere than the network and is not cut.
 
     Returns:
         (B,) int64.
     """
     if temperature == 0:
         return logits.argmax(-1)
-    cumulative = probabilities(logits, temperature, settings).cumsum(-1)
+    cumulative = probabilities(logits, temperature, settings, copied).cumsum(-1)
     # Counting up to the last id with any share guards against sums that rounding leaves below 1.
     threshold = uniforms[:, None].double() * cumulative[:, -1:]
     return (cumulative <= threshold).sum(-1)

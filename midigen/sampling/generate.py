@@ -275,7 +275,8 @@ def _draw_row(
             is_argmax = settings.of(described.name) == 0
             ends = ending > 0 if is_argmax else uniforms[:, -1] < ending.double().sigmoid()
         logits = guides.bend(lanes, column, logits, context, drawn)
-        ids = draw(logits, uniforms[:, column], settings.of(described.name), settings)
+        copied = stepper.copied if isinstance(stepper, CopyingStepper) else None
+        ids = draw(logits, uniforms[:, column], settings.of(described.name), settings, copied)
         drawn = torch.cat([drawn, ids[:, None]], dim=1)
     return drawn.numpy(), ends.numpy()
 

@@ -98,9 +98,14 @@ def test_a_row_that_has_slipped_is_not_copied_further() -> None:
 
 
 def asked_along(data: Dataset, temperature: float, asked_from: int = 0) -> tuple[list[torch.Tensor], ...]:
-    """What the network and the mixture say along a piece, in logits and with the odds of the end, from a row on."""
+    """What the network and the mixture say along a piece, in logits and with the odds of the end, from a row on.
+
+    And, of each id's probability in the mixture, the share that is copied.
+    """
     steps, alone = prepare_steps(data.representation, *data.piece(0)), Stepper(tiny.network(data))
     rows, before, context = (torch.from_numpy(table)[None] for table in (steps.rows, steps.before, steps.context))
+
+    copied = list[torch.Tensor]()
 
     def said(stepper: Stepper | CopyingStepper) -> list[torch.Tensor]:
         found, state = list[torch.Tensor](), stepper.start(1)
@@ -109,37 +114,39 @@ def asked_along(data: Dataset, temperature: float, asked_from: int = 0) -> tuple
             hidden, state = stepper.advance(before[:, step], known, state)
             for column in range(3 if step >= asked_from else 0):
                 found.append(stepper.logits(column, hidden, known, rows[:, step, :column])[0])
+                copied.extend(stepper.copied if isinstance(stepper, CopyingStepper) else ())
         return found
 
-    return said(alone), said(CopyingStepper(alone, RECIPE, [temperature] * 3))
+    return said(alone), said(CopyingStepper(alone, RECIPE, [temperature] * 3)), copied
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_the_temperature_bears_on_the_network_and_not_on_the_copies(tmp_path: Path, temperature: float) -> None:
     data = tiny.melodies(tmp_path)
     rows, stack = torch.from_numpy(data.piece(0)[0])[None], CopyStack(RECIPE, 3)
-    for place, said in enumerate(zip(*asked_along(data, temperature), strict=True)):
+    for place, (own, mixed, copied) in enumerate(zip(*asked_along(data, temperature), strict=True)):
         step, column = divmod(place, 3)
-        own, mixed = said
         if column == 0:
-            (own_end, own), (end, mixed) = map(end_and_rest, said)
+            (own_end, own), (end, mixed) = map(end_and_rest, (own, mixed))  # noqa: PLW2901
             assert torch.isclose(end, own_end.double())
             stack.begin_row(rows[:, :step])
         tempered = (own.double() / temperature).softmax(-1)[None]
         drawn_from, ids = (mixed / temperature).softmax(-1), rows[:, step, column]
         assert torch.allclose(drawn_from, stack.mix(column, tempered)[0])
+        not_copied = drawn_from * (1 - copied)
+        assert torch.allclose(not_copied / not_copied.sum(), tempered[0])
         stack.see(column, ids, tempered[:, ids[0]])
 
 
 def test_at_temperature_0_a_piece_may_still_be_copied(tmp_path: Path) -> None:
-    own, mixed = asked_along(tiny.melodies(tmp_path), 0.0)
+    own, mixed, _ = asked_along(tiny.melodies(tmp_path), 0.0)
     assert torch.isfinite(mixed[-1]).any()
     assert any(not torch.allclose(one.log_softmax(-1), other.float()) for one, other in zip(own, mixed, strict=True))
 
 
 def test_rows_that_are_given_are_learned_from_like_those_drawn(tmp_path: Path) -> None:
     data = tiny.melodies(tmp_path)
-    (_, drawn), (_, given_rows) = asked_along(data, 1.0), asked_along(data, 1.0, asked_from=6)
+    (_, drawn, _), (_, given_rows, _) = asked_along(data, 1.0), asked_along(data, 1.0, asked_from=6)
     for one, other in zip(drawn[18:], given_rows, strict=True):
         assert torch.allclose(one, other)
 

@@ -75,6 +75,15 @@ def test_what_stays_keeps_its_proportions_and_sums_to_one() -> None:
     torch.testing.assert_close(shares, torch.tensor([[0, 4 / 7, 0, 3 / 7]], dtype=torch.float64))
 
 
+def test_what_is_copied_is_not_cut_and_the_rest_keeps_its_weight() -> None:
+    copied = torch.tensor([[1.0, 0.0, 0.5, 0.0]], dtype=torch.float64)
+    drawn_from = probabilities(SHARES.log(), 1.0, DrawSettings(top_k=1), copied)
+    assert drawn_from[0].tolist() == pytest.approx([0.1, 0.8, 0.1, 0.0])
+    for settings in (DrawSettings(top_k=1), DrawSettings(top_p=0.1), DrawSettings(min_p=1.0)):
+        everything = probabilities(SHARES.log(), 1.0, settings, torch.ones_like(SHARES))
+        assert torch.allclose(everything, SHARES)
+
+
 def test_top_k_keeps_k_ids_also_of_equal_ones() -> None:
     assert len(kept(DrawSettings(top_k=2), torch.full((1, 5), 0.2))) == 2
 
