@@ -39,6 +39,8 @@ END = ""
 """Stands among the legal characters for the end of the tune."""
 LENGTHS = ("", *(str(n) for n in range(2, 17)), "/", "/2", "//", "/4", "3/2", "3/", "3/4", "5/2", "7/2")
 BRACKETS = {"(": ")", "[": "]", "{": "}"}
+UNEQUAL = frozenset(".H")
+"""Decorations at which abc2midi refuses the broken rhythm that it gives a hornpipe."""
 
 Token = Generator[Legal, str, tuple[Place, str]]
 """Returns the place behind a token and the character that follows it."""
@@ -82,6 +84,7 @@ class TuneGrammar:
         self._bar, self._unit = said.bar, said.unit_length
         # Without L: it is left open whether the unit changes with the metre, and a hornpipe must stay one.
         self._metre_field = "M" if said.unit and not said.is_hornpipe else ""
+        self._known -= UNEQUAL if said.is_hornpipe else frozenset()
         place = Place()
         drawn = yield self._between(place)
         while True:

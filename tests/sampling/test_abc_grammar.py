@@ -82,6 +82,7 @@ def test_what_these_collections_write_is_legal(music: str) -> None:
         ("X:1\n", "KM"),
         ("X:1\nT:A\n", "K"),
         ("X:1\nT:A\nR:hornpipe\nM:", "369"),
+        ("X:1\nT:A\nR:hornpipe\nM:2/4\nL:1/16\nK:G\nG", ".H"),
         (HEAD + "G8", "A2z"),
         (HEAD + "G4 A", "689"),
         (HEAD + "G8|A4 B2|", " A\n"),
