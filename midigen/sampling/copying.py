@@ -203,8 +203,8 @@ class CopyingStepper:
 
     Each column's temperature bears on the network alone: one below 1 that sharpened the mixture would make a copy ever
     more certain, and pieces would go round in circles. So what ``logits`` gives is the mixture once it is divided by
-    the temperature, as draws do. Nor do top-k, top-p and min-p cut
-    what is ``copied``: a copy begins as something unlikely, and would never do so.
+    the temperature, as draws do. Nor do top-k, top-p and min-p cut what is ``copied``: a copy begins as something
+    unlikely, and would never do so.
     """
 
     def __init__(

@@ -50,7 +50,11 @@ def _reasons(
         yield "--density", "in a tune of characters the time of a note is not known while it is drawn"
     elif not isinstance(representation, VoiceGrid):
         for wish in (*OF_PITCH, "--meter", "--density", "--repeat-guard"):
-            yield wish, f"what the ids of {representation.name} mean is not known to the sampler"
+            yield (
+                wish,
+                f"what a token of {representation.name} means is known to MidiTok alone; --tempo, --program, --length, "
+                "--prompt and what stands under Sampling in the help work",
+            )
     if isinstance(model, NoteNetwork):
         for wish in ("--density", "--end"):
             yield wish, "the published note network computes each step, so that there is no choice to bend"

@@ -21,10 +21,12 @@ from midigen.formats.abc2midi import valid_tunes
 from midigen.formats.abc_notation import PlayedTune, Tune, read_tune
 from midigen.models.build import make_network
 from midigen.models.classic import ClassicConfig
+from midigen.representations.miditok_tokenizers import find_tokenizer
 from midigen.sampling.generate import Generated, Prompt, Request, generate
 from midigen.sampling.lane import Lane
 from midigen.sampling.rules import RepeatGuard, Rule, loop_period
 from midigen.sampling.steering import Steerer, Steering
+from midigen.sampling.steering_limits import require_possible
 from midigen.sampling.tune_rule import TuneRule, TuneWishes
 from midigen.scores.features import notes_per_quarter
 from midigen.scores.key_finding import find_key
@@ -324,6 +326,14 @@ def test_what_has_no_means_is_said(
 ) -> None:
     with pytest.raises(UsageError, match=match):
         compose(models[name], steering, **wishes)
+
+
+@pytest.mark.parametrize("wish", ["--key", "--meter", "--density", "--chords", "--end", "--repeat-guard"])
+def test_of_miditoks_tokens_it_is_said_what_works(models: dict[str, Checkpoint], wish: str) -> None:
+    with pytest.raises(
+        UsageError, match=f"{wish} is not possible here: .*miditok:REMI.*; --tempo, --program, --length"
+    ):
+        require_possible(find_tokenizer("miditok:REMI")(), models["notes"].model, [wish], None, None)
 
 
 @pytest.mark.parametrize(
