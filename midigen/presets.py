@@ -50,13 +50,13 @@ class Preset:
 PRESETS = {
     "grid": Preset(
         "grid",
-        ModelConfig(layers=2, hidden_size=256, head_size=192, dropout=0.5),
+        ModelConfig(layers=2, hidden_size=256, head_size=192, dropout=0.5, small_start=False),
         TrainConfig(minutes=5, batch_size=12, sequence_length=None, weight_decay=0.2, patience=40),
         "ours: AWD-LSTM regularisation on whole chorales",
     ),
     "grid-large": Preset(
         "grid",
-        ModelConfig(layers=2, hidden_size=384, head_size=256, dropout=0.6),
+        ModelConfig(layers=2, hidden_size=384, head_size=256, dropout=0.6, small_start=False),
         TrainConfig(minutes=30, batch_size=12, sequence_length=None, weight_decay=0.2, patience=60),
         "ours: as grid, wider and held back more, for half an hour",
     ),

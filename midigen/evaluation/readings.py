@@ -2,8 +2,8 @@
 
 A network that learned with both is asked under every reading that the piece may have: in each key, in each metre with
 each pick-up of the training pieces. How likely a reading is follows by Bayes' rule from how many training pieces have
-it and from what the network gave the past under it. So the mixture over all readings is a distribution over the next id
-that knows nothing but the past.
+it and from what the network gave the past under it, with a small chance of another one at every row. So the mixture
+over all readings is a distribution over the next id that knows nothing but the past.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from midigen.scores.score import Ints
 
 OPENING = 32
 """Rows after which readings that became unlikely are dropped."""
-LEAST = 1e-3
+LEAST = 1e-4
 """Chance below which they are."""
+CHANGE = 0.003
+"""Chance a row that another reading holds from here on, for pieces modulate; chosen on validation pieces."""
 PITCH_CLASSES = 12
 
 Ask = Callable[[Ints, list[Ints]], Tensor]
@@ -62,20 +64,30 @@ def read(grid: VoiceGrid, rows: Ints, ask: Ask, ask_well: Ask) -> Tensor:
         ask: asks about the opening, under all readings.
         ask_well: asks about the whole piece under the few that are left behind it.
     """
-    chances, plans = readings(grid, len(rows))
-    opening = ask(rows[:OPENING], [plan[: OPENING + 1] for plan in plans])
-    mixed, chances = _mix(chances, opening)
-    left = (chances > LEAST).nonzero()[:, 0].tolist()
-    given = ask_well(rows, [plans[index] for index in left])
-    rest, _ = _mix(chances[left] / chances[left].sum(), given[:, OPENING:])
-    return torch.cat([mixed, rest])
+    prior, plans = readings(grid, len(rows))
+    opening, chances = _mix(prior, prior, ask(rows[:OPENING], [plan[: OPENING + 1] for plan in plans]))
+    left = (chances > LEAST).nonzero()[:, 0]
+    given = ask_well(rows, [plans[index] for index in left.tolist()])
+    rest, _ = _mix(prior[left], chances[left], given[:, OPENING:])
+    return torch.cat([opening, rest])
 
 
-def _mix(chances: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what T rows get from all readings together, (T, K), and the readings' chances behind them.
+def _mix(prior: Tensor, chances: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what T rows get from R readings together, (T, K), and the readings' chances behind them, (R,).
 
-    ``chances`` are those before them, (R,); ``given`` is what the ids get under each reading, (R, T, K).
+    Args:
+        prior: what the readings are as likely as when a new one begins, (R,).
+        chances: what they are as likely as before the first row, (R,).
+        given: what the ids get under each reading, (R, T, K).
     """
-    seen = given.flatten(1).log().cumsum(1)
-    weights = (chances.log()[:, None] + torch.nn.functional.pad(seen, (1, 0))).softmax(0)
-    return (weights[:, :-1].reshape(given.shape) * given).sum(0), weights[:, -1]
+    prior, chances = prior / prior.sum(), chances / chances.sum()
+    mixed = []
+    for row in given.unbind(1):
+        chances = (1 - CHANGE) * chances + CHANGE * prior
+        got = []
+        for cell in row.unbind(1):
+            got.append((chances * cell).sum())
+            chances = chances * cell / got[-1]
+        mixed.append(torch.stack(got))
+    empty = given.new_zeros(0, given.shape[2])
+    return torch.stack(mixed) if mixed else empty, chances
