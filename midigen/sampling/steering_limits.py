@@ -49,12 +49,9 @@ def _reasons(
     elif isinstance(representation, AbcCharacters):
         yield "--density", "in a tune of characters the time of a note is not known while it is drawn"
     elif not isinstance(representation, VoiceGrid):
+        works = "--tempo, --program, --length, --prompt and what stands under Sampling in the help work"
         for wish in (*OF_PITCH, "--meter", "--density", "--repeat-guard"):
-            yield (
-                wish,
-                f"what a token of {representation.name} means is known to MidiTok alone; --tempo, --program, --length, "
-                "--prompt and what stands under Sampling in the help work",
-            )
+            yield wish, f"what a token of {representation.name} means is known to MidiTok alone; {works}"
     if isinstance(model, NoteNetwork):
         for wish in ("--density", "--end"):
             yield wish, "the published note network computes each step, so that there is no choice to bend"
