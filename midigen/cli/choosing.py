@@ -25,7 +25,9 @@ FIGURES = {"style": "style", "likelihood": "nats a note", "novelty": "known"}
 UNKNOWN = "Originality is not known: the training music is not here, or at another --offset"
 
 
-def load_model(console: Console, given: str | None, checkpoints: Path, tokens: str | None = None) -> Checkpoint:
+def load_model(
+    console: Console, given: str | None, checkpoints: Path, tokens: str | None = None, doing: str = "Composing with"
+) -> Checkpoint:
     """Load the model that is named; without a name find one, of these tokens if any are named, and say which."""
     from midigen.checkpoints.run import find_checkpoint, load_checkpoint
 
@@ -34,7 +36,7 @@ def load_model(console: Console, given: str | None, checkpoints: Path, tokens: s
         kind = "model" if tokens is None else f"model for {tokens} tokens"
         ships = checkpoint.folder in shipped_models().values()
         whence = f"which comes with midigen: no {kind} is trained here yet" if ships else f"the newest {kind} here"
-        console.note(f"Composing with {checkpoint.name}, {whence}.")
+        console.note(f"{doing} {checkpoint.name}, {whence}.")
     return checkpoint
 
 

@@ -11,6 +11,7 @@ import typer
 
 from midigen.checkpoints.shipped import shipped_models
 from midigen.cli import options
+from midigen.cli.choosing import load_model
 from midigen.cli.console import Console
 from midigen.errors import UsageError
 
@@ -53,7 +54,6 @@ def evaluate(
 
     Example: midigen evaluate --split test
     """
-    from midigen.checkpoints.run import find_checkpoint, load_checkpoint
     from midigen.evaluation.baselines import baselines
     from midigen.evaluation.evaluate import Measured, judge_music, likelihood, report
     from midigen.evaluation.mixtures import mixed_likelihoods
@@ -63,7 +63,7 @@ def evaluate(
     console: Console = ctx.obj
     if not pieces and temperature != 1:
         raise UsageError("--temperature is to compose with: leave it out with --pieces 0.")
-    checkpoint = load_checkpoint(find_checkpoint(model, checkpoints))
+    checkpoint = load_model(console, model, checkpoints, doing="Measuring")
     if source is None and split == "valid" and checkpoint.config["training"].get("split") == "window":
         raise UsageError(f"{checkpoint.name} was trained on windows of its validation pieces: take --split test.")
     dataset = _dataset(console, checkpoint, source, corpora)

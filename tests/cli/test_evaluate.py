@@ -39,6 +39,11 @@ def test_a_model_stands_beside_counting_and_its_music_beside_real_music(folder: 
     assert "scale consistency" in shown
 
 
+def test_without_a_model_named_it_is_said_which_is_measured(folder: Path) -> None:
+    result = CliRunner().invoke(app, ["evaluate", "--pieces", "0", "--checkpoints", str(folder / "checkpoints")])
+    assert "Measuring run, the newest model here." in result.stderr
+
+
 def test_json_is_one_document_and_repeats_with_its_seed(folder: Path) -> None:
     first, second = (json.loads(evaluate(folder, "--json", "--pieces", "4", "--seed", "3")) for _ in range(2))
     assert first == second
