@@ -26,6 +26,8 @@ from midigen.datasets.build import Dataset
 from midigen.representations.representation import Representation
 from midigen.scores.score import Ints
 
+LONGEST_STREAM = 1024
+"""Steps that a lane goes along one piece in training: with longer ones the other lanes would wait for it at the end."""
 SORTED_TOGETHER = 8
 """Batches of whole pieces are cut from groups of so many, sorted by length, to pad little."""
 WINDOW_SPLIT_SHARE = 0.8
@@ -98,20 +100,25 @@ def batches(
         split: "train", "valid" or "test".
         batch_size: pieces, lanes or windows side by side.
         sequence_length: steps of a batch, or rows of a window; None for whole pieces.
-        rng: shuffles; transposes each whole or streamed piece at random within the training voices' ranges; and drops
-            a last batch of windows that is not full. None does nothing of that.
+        rng: shuffles; cuts streamed pieces into stretches of LONGEST_STREAM steps; transposes each whole piece or
+            stretch at random within the training voices' ranges; and drops a last batch of windows that is not full.
+            None does nothing of that.
         cut: "streams", "text" or "windows".
         dealt: "piece", or "window": the windows of training and validation pieces are dealt out at random, four of
             five to training. They overlap, so that most of what is held out is known: for comparisons only.
     """
     indices = dataset.indices(split)
-    order = np.arange(len(indices)) if rng is None else rng.permutation(len(indices))
+    in_stretches = rng is not None and cut == "streams" and sequence_length is not None
+    order = np.arange(len(indices)) if rng is None or in_stretches else rng.permutation(len(indices))
     pieces = [indices[position] for position in order]
 
-    def load(index: int) -> Steps:
+    def load(index: int, start: int = 0, stop: int | None = None) -> Steps:
+        """Prepare a piece, transposed as the steps from start to stop can be; what follows them may be left out."""
         rows, plan = dataset.piece(index)
+        if stop is not None:
+            rows, plan = rows[:stop], plan[: stop + 1]
         if rng is not None and cut == "streams":
-            shifts = dataset.representation.transpositions(rows)
+            shifts = dataset.representation.transpositions(rows[start:])
             shift = int(rng.integers(shifts.start, shifts.stop))
             rows, plan = dataset.representation.transpose(rows, plan, shift) or (rows, plan)
         return prepare_steps(dataset.representation, rows, plan)
@@ -130,8 +137,23 @@ def batches(
         yield from _windows(steps, places, batch_size, sequence_length, rng)
     elif cut == "text":
         yield from _text([load(index) for index in pieces], batch_size, sequence_length)
-    else:
+    elif rng is None:
         yield from _streams(map(load, pieces), batch_size, sequence_length)
+    else:
+        yield from _streams(_stretches(dataset, pieces, load, rng), batch_size, sequence_length)
+
+
+def _stretches(
+    dataset: Dataset, pieces: list[int], load: Callable[[int, int, int], Steps], rng: np.random.Generator
+) -> Iterator[Steps]:
+    """Yield all stretches of all pieces in random order."""
+    lengths = {index: dataset.manifest["pieces"][index]["rows"] + 1 for index in pieces}
+    places = [(index, start) for index in pieces for start in range(0, lengths[index], LONGEST_STREAM)]
+    for place in rng.permutation(len(places)):
+        index, start = places[place]
+        stop = start + LONGEST_STREAM
+        piece, part = load(index, start, stop), slice(start, stop)
+        yield Steps(piece.rows[part], piece.before[part], piece.context[part], piece.is_end[part])
 
 
 def _whole(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from midigen.corpora.store import Collection, Piece
-from midigen.datasets.batches import Batch, batches, prepare_steps
+from midigen.datasets.batches import LONGEST_STREAM, Batch, batches, prepare_steps
 from midigen.datasets.build import SPLITS, Dataset, Target, build
 from midigen.representations.notes import Notes
 
@@ -213,3 +213,11 @@ def test_every_chorale_is_a_target_row_by_row(chorales: tuple[Piece, ...], tmp_p
         rows = sum(dataset.manifest["pieces"][index]["rows"] for index in dataset.indices("train"))
         assert sum(int(batch.is_row.sum()) for batch in passed) == rows
         assert sum(int(batch.is_end.sum()) for batch in passed) == len(dataset.indices("train"))
+
+
+def test_training_goes_along_a_long_piece_in_stretches_side_by_side() -> None:
+    passed = one_pass([2 * LONGEST_STREAM + 10, 50], 4, 512, seed=0)
+    assert len(passed) == LONGEST_STREAM // 512
+    assert [int(batch.is_row.sum()) for batch in passed] == [1084, 1024]
+    found = [name for batch in passed for name in names(batch.rows[batch.is_row])]
+    assert len(set(found)) == len(found) == 2 * LONGEST_STREAM + 60
