@@ -8,8 +8,8 @@
 
 Notes run in order of (onset, part, pitch), so that chords grow from the bass. As the step comes last, the network knows
 where in the bar a note stands before it draws it. The past adds, for each part, its last pitch and how long that sounds
-yet, or has been silent. The plan is the bar, and the place in it where counting begins: at the first note and wherever
-the metre changes.
+yet, or has been silent, and the key that the last notes suggest. The plan is the bar, and the place in it where
+counting begins: at the first note and wherever the metre changes.
 
 Quantisation is that of ``notes``, but for metres: each holds where it stands. Drums are left out. A score of as many
 parts as the ensemble gives its own in their order; of another one each part goes where its mean pitch lies nearest.
@@ -17,48 +17,42 @@ parts as the ensemble gives its own in their order; of another one each part goe
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
 from midigen.errors import RepresentationError, UsageError
 from midigen.fields import Field
+from midigen.representations.ensemble import (
+    QUARTET,
+    Ensemble,
+    Player,
+    ensemble_of,
+    part_ids,
+    score_parts,
+    without_drums,
+)
 from midigen.representations.notes import LONGEST_BAR_QUARTERS, LOUDNESSES, PITCHES, Notes
-from midigen.representations.representation import Json, Representation
-from midigen.scores.score import TICKS_PER_QUARTER, Ints, Part, Score, Tempo
+from midigen.representations.recent_key import WINDOW, heard_before, keys_of
+from midigen.representations.representation import Json, Representation, usual_shifts
+from midigen.scores.score import TICKS_PER_QUARTER, Ints, Score, Tempo
 from midigen.scores.time import metre_of, metres_from_start, pickup_ticks, quantise
 
 AHEAD_QUARTERS = 4
 """So far a part's note is seen to sound on, or its rest to lie back, in the context."""
 PART, PITCH, DURATION, STEP = 0, 1, 2, -1
+MIDDLE_C = 60
 BAR, PLACE = 0, 1
 """Columns of the plan."""
-
-
-class Player(NamedTuple):
-    """A part of the ensemble."""
-
-    name: str
-    program: int
-    mean_pitch: float
-
-
-QUARTET = (
-    Player("Cello", 42, 50.0),
-    Player("Viola", 41, 60.0),
-    Player("Violin II", 40, 68.0),
-    Player("Violin I", 40, 75.0),
-)
 
 
 @dataclass(frozen=True)
 class Parts(Notes):
     """Note events of an ensemble."""
 
-    ensemble: tuple[Player, ...] = QUARTET
+    ensemble: Ensemble = QUARTET
     """From the bottom of the score; of no pieces that of a string quartet."""
     name: ClassVar[str] = "parts"
     pitch_column: ClassVar[int] = PITCH
@@ -69,17 +63,17 @@ class Parts(Notes):
         """Learn what ``notes`` learns, and the ensemble: the commonest number of parts, its names and programs."""
         if unknown := options.keys() - {"clock", "quantum"}:
             raise UsageError(f"The representation parts has no option {', '.join(sorted(unknown))}.")
-        pitched = [score for score in map(_without_drums, scores) if len(score)]
+        pitched = [score for score in map(without_drums, scores) if len(score)]
         common = Notes.fit(pitched, options)
         known = {field.name: getattr(common, field.name) for field in fields(Notes)}
-        return cls(**known) if not pitched else cls(**known, ensemble=_ensemble(pitched))
+        return cls(**known) if not pitched else cls(**known, ensemble=ensemble_of(pitched))
 
     @property
     def fields(self) -> tuple[Field, ...]:
         """See Representation."""
         return (
             Field("part", len(self.ensemble)),
-            Field("pitch", PITCHES, PITCHES, relative_to=self._names("sounding"), chosen_by="part"),
+            Field("pitch", PITCHES, PITCHES, relative_to=(*self._names("sounding"), "tonic"), chosen_by="part"),
             Field("duration", self.longest),
             *([Field("velocity", LOUDNESSES)] if self.velocities else []),
             Field("step", self.longest + 1),
@@ -99,6 +93,8 @@ class Parts(Notes):
             Field("position", LONGEST_BAR_QUARTERS * self.quantum),
             *(Field(name, PITCHES + 1, PITCHES) for name in self._names("sounding")),
             *(Field(name, 2 * self._ahead + 1) for name in self._names("left")),
+            Field("tonic", PITCHES + 1, PITCHES),
+            Field("mode", 2),
         )
 
     def _names(self, what: str) -> tuple[str, ...]:
@@ -118,11 +114,11 @@ class Parts(Notes):
 
     def encode(self, score: Score) -> tuple[Ints, Ints]:
         """See Representation."""
-        score = _without_drums(score)
+        score = without_drums(score)
         if not len(score):
             raise RepresentationError("there are no notes")
         onset, duration = self.quantised(score)
-        columns = np.stack([onset, self._part_ids(score), score.pitch, -duration, score.velocity // 4], axis=1)
+        columns = np.stack([onset, part_ids(score, self.ensemble), score.pitch, -duration, score.velocity // 4], axis=1)
         columns = columns[np.lexsort(columns.T[::-1])]
         is_first = np.append(True, (columns[1:, :3] != columns[:-1, :3]).any(1))
         onset, part, pitch, negative_duration, velocity = columns[is_first].T
@@ -130,19 +126,6 @@ class Parts(Notes):
         step = np.minimum(np.diff(onset, append=end), self.longest)
         rows = [part, pitch, -negative_duration - 1, *([velocity] if self.velocities else []), step]
         return np.stack(rows, axis=1), self._plan(score, onset)
-
-    def _part_ids(self, score: Score) -> Ints:
-        """Return the part of each note, (N,), counted from below."""
-        named = [index for index, part in enumerate(score.parts) if not part.is_drum]
-        present = np.unique(score.part).tolist()
-        ordered = named if len(named) == len(self.ensemble) else present
-        if len(ordered) == len(self.ensemble):
-            ids = {part: len(ordered) - 1 - place for place, part in enumerate(ordered)}
-        else:
-            usual = np.array([player.mean_pitch for player in self.ensemble])
-            means = {part: score.pitch[score.part == part].mean() for part in present}
-            ids = {part: int(np.abs(usual - mean).argmin()) for part, mean in means.items()}
-        return np.array([ids[part] for part in score.part.tolist()], np.int64)
 
     def _plan(self, score: Score, onset: Ints) -> Ints:
         """Return the bar that holds at each onset (T,) and where counting begins, (T + 1, 2)."""
@@ -184,7 +167,7 @@ class Parts(Notes):
             rows[:, PITCH],
             rows[:, 3] * 4 + 2 if self.velocities else np.full(len(rows), 80),
             len(self.ensemble) - 1 - rows[:, PART],
-            parts=tuple(Part(player.name, player.program) for player in reversed(self.ensemble)),
+            parts=score_parts(self.ensemble),
             tempos=(Tempo.from_bpm(0, self.bpm),),
             metres=() if self.clock == "seconds" else tuple(metres),
         )
@@ -205,11 +188,12 @@ class Parts(Notes):
         return np.asarray(now - now[begun] + np.maximum(plan[begun, PLACE] - 1, 0), np.int64)
 
     def first_context(self, plan: Ints) -> Ints:
-        """See Representation. Behind it stands how long each part sounds yet, without a limit."""
+        """See Representation. Behind it stand how long each part sounds yet, without a limit, and the last notes."""
         silent = np.full((len(plan), len(self.ensemble)), PITCHES)
         left = np.full_like(silent, -self._ahead)
         position = np.maximum(plan[:, [PLACE]] - 1, 0) % np.maximum(plan[:, [BAR]], 1)
-        return np.concatenate([plan, position, silent, self._seen(left), left], axis=1)
+        last = np.zeros((len(plan), WINDOW), np.int64)
+        return np.concatenate([plan, position, silent, self._seen(left), _key(last), left, last], axis=1)
 
     def _seen(self, left: Ints) -> Ints:
         return np.clip(left, -self._ahead, self._ahead) + self._ahead
@@ -217,7 +201,7 @@ class Parts(Notes):
     def next_context(self, context: Ints, rows: Ints, plan: Ints) -> Ints:
         """See Representation."""
         parts = len(self.ensemble)
-        sounding, left = context[:, 3 : 3 + parts].copy(), context[:, -parts:].copy()
+        sounding, left = context[:, 3 : 3 + parts].copy(), context[:, -parts - WINDOW : -WINDOW].copy()
         lanes = np.arange(len(rows))
         sounding[lanes, rows[:, PART]] = rows[:, PITCH]
         left[lanes, rows[:, PART]] = rows[:, DURATION] + 1
@@ -225,7 +209,9 @@ class Parts(Notes):
         goes_on = (context[:, 2] + rows[:, STEP]) % np.maximum(plan[:, BAR], 1)
         begins = (plan[:, PLACE] - 1) % np.maximum(plan[:, BAR], 1)
         position = np.where(plan[:, PLACE] > 0, begins, goes_on)
-        return np.concatenate([plan, position[:, None], sounding, self._seen(left), left], axis=1)
+        note = rows[:, PITCH] % 12 + 12 * (rows[:, DURATION] + 1)
+        last = np.concatenate([context[:, 1 - WINDOW :], note[:, None]], axis=1)
+        return np.concatenate([plan, position[:, None], sounding, self._seen(left), _key(last), left, last], axis=1)
 
     def context(self, rows: Ints, plan: Ints) -> Ints:
         """See Representation."""
@@ -236,9 +222,10 @@ class Parts(Notes):
         sounding = np.where(last < 0, PITCHES, rows[np.maximum(last, 0), PITCH])
         end = (onset + rows[:, DURATION] + 1)[np.maximum(last, 0)]
         left = np.where(last < 0, -self._ahead, end - (onset + rows[:, STEP])[:, None])
-        first = self.first_context(plan[:1])[:, 3:-parts]
+        first = self.first_context(plan[:1])[:, 3 : 3 + 2 * parts]
         derived = np.concatenate([first, np.concatenate([sounding, self._seen(left)], axis=1)])
-        return np.concatenate([plan, self._positions(rows, plan)[:, None], derived], axis=1)
+        key = _tonic_and_mode(heard_before(rows[:, PITCH], rows[:, DURATION] + 1))
+        return np.concatenate([plan, self._positions(rows, plan)[:, None], derived, key], axis=1)
 
     def make_plan(
         self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None
@@ -250,6 +237,16 @@ class Parts(Notes):
             plan[0, PLACE] = 1
             return plan
         return np.concatenate([opening, np.tile([[opening[-1, BAR], 0]], (len(known) - 1, 1))])
+
+    def transpositions(self, rows: Ints) -> range:
+        """See Representation. Each part stays where it lies in the training pieces."""
+        shifts = [(0, 0)]
+        for part, player in enumerate(self.ensemble):
+            own = rows[rows[:, PART] == part, PITCH]
+            if len(own):
+                shifts.append((player.lowest - int(own.min()), player.highest - int(own.max())))
+        downs, ups = zip(*shifts[1:] or shifts, strict=True)
+        return usual_shifts(max(downs), min(ups))
 
     def _pitched(self, rows: Ints) -> Any:  # noqa: ANN401  # a mask of shape (T,)
         return np.ones(len(rows), bool)
@@ -273,26 +270,22 @@ class Parts(Notes):
     @classmethod
     def from_json(cls, description: Json) -> Parts:
         """See Representation."""
-        players = tuple(Player(str(name), int(program), float(mean)) for name, program, mean in description["ensemble"])
+        players = tuple(
+            Player(str(name), int(program), int(lowest), int(highest), float(mean))
+            for name, program, lowest, highest, mean in description["ensemble"]
+        )
         known = super().from_json({key: value for key, value in description.items() if key != "ensemble"})
         return cls(**{field.name: getattr(known, field.name) for field in fields(Notes)}, ensemble=players)
 
 
-def _without_drums(score: Score) -> Score:
-    return score.where(~np.array([part.is_drum for part in score.parts], bool)[score.part])
+def _key(last: Ints) -> Ints:
+    """Return tonic and mode as the network sees them, (B, 2), from the last notes (B, WINDOW); 0 stands for none."""
+    length = np.where(last[:, :, None] % 12 == np.arange(12), last[:, :, None] // 12, 0)
+    return _tonic_and_mode(length.sum(1))
 
 
-def _ensemble(scores: list[Score]) -> tuple[Player, ...]:
-    """Return the commonest number of parts, and what those are called and played by in most scores, from below."""
-    present = [np.unique(score.part).tolist() for score in scores]
-    count = Counter(map(len, present)).most_common(1)[0][0]
-    players = []
-    for place in range(count):
-        own = [(score, parts[-1 - place]) for score, parts in zip(scores, present, strict=True) if len(parts) == count]
-        names, programs = (
-            Counter(getattr(score.parts[part], what) for score, part in own).most_common(1)[0][0]
-            for what in ("name", "program")
-        )
-        pitches = np.concatenate([score.pitch[score.part == part] for score, part in own])
-        players.append(Player(names, programs, round(float(pitches.mean()), 1)))
-    return tuple(players)
+def _tonic_and_mode(heard: Ints) -> Ints:
+    """Return the tonic in the octave of middle C, or no position before the first note, and the mode, (T, 2)."""
+    tonic, mode = keys_of(heard).T
+    is_silent = heard.sum(1) == 0
+    return np.stack([np.where(is_silent, PITCHES, MIDDLE_C + tonic), np.where(is_silent, 0, mode)], axis=1)

@@ -233,7 +233,7 @@ def test_a_pitch_lies_relative_to_the_last_one_of_the_part_that_was_drawn(tmp_pa
     assert head.relative is not None
     for parameter in (*head.absolute.parameters(), *head.relative.parameters()):
         parameter.zero_()
-    own, same = 4, 127
+    own, same = len(model.fields[1].relative_to), 127
     head.relative.bias[own * 255 + same] = 1.0
     context = torch.zeros(1, len(model.context_fields), dtype=torch.int64)
     context[0, [model.context_index[f"part {part} sounding"] for part in range(4)]] = torch.tensor([40, 50, 60, 70])

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from midigen.errors import RepresentationError, UsageError
+from midigen.representations.ensemble import QUARTET
 from midigen.representations.notes import Notes
-from midigen.representations.parts import QUARTET, Parts
+from midigen.representations.parts import Parts
 from midigen.scores.score import Ints, Metre, Part, Score, Tempo
 
 STRINGS = (Part("Violin I", 40), Part("Violin II", 40), Part("Viola", 41), Part("Cello", 42))
@@ -181,6 +182,22 @@ def test_parts_of_another_scoring_go_where_they_lie() -> None:
         parts=(Part("Voice"), Part("Bass"), Part("Kit", 0, is_drum=True)),
     )
     assert columns(Parts(), Parts().encode(song)[0], "part") == [0, 3]
+
+
+def test_the_context_tells_the_key_that_the_past_suggests() -> None:
+    parts = Parts()
+    rows, plan = parts.encode(Score.from_notes([(480 * n, 480, 50 + p, 80, 0) for n, p in enumerate((0, 4, 7, 2, 0))]))
+    assert context(parts, rows, plan, "tonic")[:2] == [128, 62]
+    assert context(parts, rows, plan, "tonic")[-1] == 62
+    assert context(parts, rows, plan, "mode")[-1] == 0
+
+
+def test_each_part_stays_in_its_range_when_it_is_transposed() -> None:
+    chord = [(0, 480, pitch, 80, part) for part, pitch in enumerate((76, 67, 57, 38))]
+    rows, _ = Parts().encode(Score.from_notes(chord, parts=STRINGS))
+    assert Parts().transpositions(rows) == range(-2, 6)
+    on_the_low_string = [*chord[:2], (0, 480, 48, 80, 2), chord[3]]
+    assert Parts().transpositions(Parts().encode(Score.from_notes(on_the_low_string, parts=STRINGS))[0]) == range(6)
 
 
 def test_an_excerpt_begins_at_its_place_in_the_bar() -> None:
