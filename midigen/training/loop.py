@@ -101,7 +101,8 @@ def train(job: Job, hardware: Hardware, reporter: Reporter) -> Outcome:
                 precision=hardware.precision,
             )
     except (ValueError, RuntimeError, MisconfigurationException) as error:
-        raise TrainingError(f"Cannot train on {hardware.devices} x {hardware.device}: {error}") from error
+        wanted = f"--devices {hardware.devices} --device {hardware.device}"
+        raise TrainingError(f"This machine cannot train on {wanted}: leave them out. {error}") from error
     if fabric.device.type == "cpu":
         _require_precision_of_cpu(hardware.precision)
     try:

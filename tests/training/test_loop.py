@@ -296,7 +296,10 @@ def test_what_goes_wrong_in_one_of_two_processes_is_said_in_a_sentence(tmp_path:
 
 @pytest.mark.parametrize(
     ("hardware", "words"),
-    [(Hardware("cuda"), "Cannot train on 1 x cuda"), (Hardware("cpu", "16-mixed"), "A CPU cannot .* --precision 16")],
+    [
+        (Hardware("cuda"), "cannot train on --devices 1 --device cuda: leave them out"),
+        (Hardware("cpu", "16-mixed"), "A CPU cannot .* --precision 16"),
+    ],
 )
 def test_hardware_that_is_not_there_is_an_error(tmp_path: Path, data: Dataset, hardware: Hardware, words: str) -> None:
     if hardware.device == "cuda" and torch.cuda.is_available():
