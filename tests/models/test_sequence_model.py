@@ -279,3 +279,12 @@ def test_a_network_needs_no_axis_and_no_context() -> None:
 def test_values_out_of_range_are_refused(changes: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         replace(tiny.MODEL, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("is_small", "spread"), [(True, 0.1), (False, 1.0)])
+def test_embeddings_begin_small_or_as_torch_makes_them(tmp_path: Path, is_small: bool, spread: float) -> None:  # noqa: FBT001
+    data = tiny.hymns(tmp_path)
+    config = replace(tiny.MODEL, small_start=is_small)
+    torch.manual_seed(0)
+    model = SequenceModel(data.representation.fields, data.representation.context_fields, config)
+    assert torch.cat([e.weight.flatten() for e in model.embeddings]).std().item() == pytest.approx(spread, rel=0.1)
