@@ -35,7 +35,7 @@ NOTHING = -1
 ASKED_TOGETHER = 64
 """Versions of a piece."""
 MOST_CELLS = 400_000
-MOST_COMPARED = 2_000_000_000
+MOST_COMPARED = 3_000_000_000
 """Cells times the rows that each is held against; a single long piece has many."""
 LONGEST_TRANSPOSED = 1000
 """Rows of a piece that is asked about in every key."""

@@ -72,6 +72,16 @@ def test_a_folder_of_many_instruments_trains_and_yields_many_instruments(here: P
     assert on_ten >= {KICK, HAT}
 
 
+def test_an_ensemble_trains_and_yields_its_parts_apart(here: Path, songs: Path) -> None:
+    size = ("--layers", 1, "--hidden-size", 48, "--batch-size", 4, "--learning-rate", 0.02, "--seed", 1)
+    midigen("train", songs, "--tokens", "parts", "--name", "duo", "--epochs", 4, *size)
+    midigen("generate", "duo", "--seed", 1, "--bars", 8, "--out", "new.mid", "--no-wav")
+    score = read_midi(here / "new.mid")
+    assert [(part.name, part.program) for part in score.parts] == [("melody", 73), ("bass", 33)]
+    melody, bass = (score.pitch[score.part == part].mean() for part in (0, 1))
+    assert melody > bass + 12
+
+
 def test_info_counts_the_tokens_of_miditok(songs: Path) -> None:
     facts = midigen("info", songs, "--tokens", "miditok:remi")
     notes = 12 * BARS * (4 + 8 + 2)
