@@ -229,6 +229,9 @@ def _draw_rows(
 ) -> None:
     """Fill the lanes with rows, all of them step by step together, until each has come to its end."""
     may_end = (request.length is None and request.bars is None) or guides.constraint is not None
+    if isinstance(representation, VoiceGrid) and not representation.ahead:
+        # A network that is not told how many bars are left cannot know the end; the plan does.
+        may_end = False
     plans = _side_by_side([lane.plan for lane in lanes])
     before = np.tile([column.size for column in representation.fields], (len(lanes), 1))
     context = representation.first_context(plans[:, 0])

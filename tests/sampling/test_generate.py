@@ -243,3 +243,9 @@ def test_what_is_odd_is_said_of_the_piece_it_is_odd_in(notes: Checkpoint) -> Non
 def test_wishes_out_of_range_are_refused(wishes: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         Request(**{"seed": 0, **wishes})
+
+
+def test_a_grid_that_is_not_told_how_many_bars_are_left_ends_where_its_plan_does(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path, [tiny.hymn(0, 3), tiny.hymn(1, 5), tiny.hymn(2, 4)], "grid", "ttv", ahead=False)
+    checkpoint = tiny.trained(tmp_path, data)
+    assert {generate(checkpoint, Request(seed)).tokens for seed in range(6)} == {3 * 16, 5 * 16}
