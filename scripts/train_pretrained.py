@@ -132,12 +132,15 @@ RECIPES = {
     ),
     "strings": Recipe(
         ("quartets",),
-        "notes",
-        12,
-        "String quartets by Haydn (opus 1 no. 1, 74 no. 1), Mozart (K. 80, 155, 156, 458) and Beethoven (opus 18, 59, "
-        "74), movement by movement",
+        "parts",
+        None,
+        "String quartets by Haydn (opus 1 no. 1, 74 no. 1), Mozart (K. 80, 155, 156, 458) and Beethoven (opus 18 nos. "
+        "1, 3, 4, 5, opus 59, 74, 132, 133), by movements or whole",
         (MUSIC21, "The files name no encoder"),
-        f"{MIT}; some of them may not be used commercially",
+        f"{MIT}; the files name no terms of their own, but music21 warns that some of its collection may not be used "
+        "commercially",
+        training={"epochs": 12, "minutes": None},
+        precision="bf16-mixed",
     ),
     "jsb-record": Recipe(
         ("jsb-chorales",),

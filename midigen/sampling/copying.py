@@ -74,9 +74,8 @@ RECIPES = {
         CopySettings(0.0032, 0.084, 0.004, 0.001, 0.063, 0.125),
     ),
     "notes": CopyRecipe(CopySettings(begin=1e-9), CopySettings(0.041, 0.053, 0.049, 0.049, 0.945, 0.961)),
-    "parts": CopyRecipe(
-        CopySettings(0.069, 0.242, 0.122, 0.207, 0.98, 0.95), CopySettings(0.021, 0.041, 0.27, 0.11, 0.95, 0.95)
-    ),
+    # Not the likeliest: single columns and quick slips give a part the pitches of another.
+    "parts": CopyRecipe(CopySettings(0.02, 0.06, 0.03, 0.03, 0.95, 0.95, nearest=16), CopySettings(begin=1e-9)),
     "chords": CopyRecipe(CopySettings(0.066, 0.084, 0.78, 0.061, 0.79, 0.85), CopySettings()),
     "abc": CopyRecipe(CopySettings(0.06, 0.087, 0.0028, 0.0033, 0.5, 0.12), CopySettings()),
 }
