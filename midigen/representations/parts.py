@@ -22,6 +22,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from midigen.errors import RepresentationError, UsageError
 from midigen.fields import Field
@@ -90,7 +91,7 @@ class Parts(Notes):
         """See Representation."""
         return (
             *self.plan_fields,
-            Field("position", LONGEST_BAR_QUARTERS * self.quantum),
+            Field("place in the metre", LONGEST_BAR_QUARTERS * self.quantum),
             *(Field(name, PITCHES + 1, PITCHES) for name in self._names("sounding")),
             *(Field(name, 2 * self._ahead + 1) for name in self._names("left")),
             Field("tonic", PITCHES + 1, PITCHES),
@@ -247,6 +248,11 @@ class Parts(Notes):
                 shifts.append((player.lowest - int(own.min()), player.highest - int(own.max())))
         downs, ups = zip(*shifts[1:] or shifts, strict=True)
         return usual_shifts(max(downs), min(ups))
+
+    def in_range(self, part: int) -> NDArray[np.bool_]:
+        """Return which pitches a part has in the training pieces, (PITCHES,)."""
+        pitch, player = np.arange(PITCHES), self.ensemble[part]
+        return (pitch >= player.lowest) & (pitch <= player.highest)
 
     def _pitched(self, rows: Ints) -> Any:  # noqa: ANN401  # a mask of shape (T,)
         return np.ones(len(rows), bool)

@@ -32,6 +32,8 @@ BEAT, BAR = 4, 16
 """Rows; distances that are a multiple of these are likelier."""
 PLACE = ("kind of text", "place in the bar", "left of the bar", "bars of the part", "place behind them")
 """Columns of the context of ABC characters."""
+PLACE_OF_PARTS = "place in the metre"
+"""Column of the context of an ensemble: it copies from the same place in the bar."""
 PHRASE = 4
 """Bars."""
 NOWHERE = -1
@@ -99,6 +101,9 @@ def copy_places(fields: Sequence[Field], context: Tensor) -> Tensor | None:
     else 0: if the part ends there is copied from the same bar only. None where all may copy.
     """
     names = [field.name for field in fields]
+    if PLACE_OF_PARTS in names:
+        place = context[..., names.index(PLACE_OF_PARTS)]
+        return torch.stack([place, torch.zeros_like(place), torch.zeros_like(place)], dim=-1)
     if not set(PLACE) <= set(names):
         return None
     kind, place, left, bars, rest = (context[..., names.index(name)] for name in PLACE)
@@ -129,6 +134,7 @@ class Copying:
             self.none, self.weights = torch.ones(batch, dtype=torch.float64), torch.zeros(batch, 0, dtype=torch.float64)
             return
         prior = self._by_distance(length) if places is None else self._by_place(places)
+        prior[:, max(length - self.settings.nearest + 1, 0) :] = 0
         total = prior.sum(1, keepdim=True)
         begun = self.none * self.settings.begin * (total[:, 0] > 0)
         copying = torch.cat([torch.zeros(batch, 1, dtype=torch.float64), self.weights], dim=1)
@@ -144,7 +150,6 @@ class Copying:
         prior = torch.ones(length, dtype=torch.float64)
         for every, weight in ((BEAT, self.settings.off_beat), (BAR, self.settings.off_bar)):
             prior[distances % every != 0] *= weight
-        prior[distances < self.settings.nearest] = 0
         return prior[None]
 
     def _by_place(self, places: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from midigen.errors import RepresentationError, SamplingError, UsageError
 from midigen.formats.abc_notation import PlayedTune
 from midigen.models.sequence_model import end_and_rest
 from midigen.representations.abc_characters import AbcCharacters
+from midigen.representations.parts import Parts
 from midigen.representations.representation import Representation
 from midigen.representations.voice_grid import VoiceGrid
 from midigen.sampling.closing import SPARE_ROWS
@@ -131,7 +132,8 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
     numbers = range(request.first, request.first + request.count)
     lanes = [_lane(representation, request, number, given, given_plan) for number in numbers]
     constraint = _constraint(representation, request, lanes)
-    guides = Guides(request.settings, constraint, steerer)
+    ensemble = representation if isinstance(representation, Parts) and not steering.ranges else None
+    guides = Guides(request.settings, constraint, steerer, ensemble)
     _draw_rows(
         stepper_of(checkpoint, request.settings), representation, request, lanes, guides, progress or no_progress
     )

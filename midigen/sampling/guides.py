@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
+from midigen.representations.parts import Parts
 from midigen.sampling.constraints import TuneConstraint
 from midigen.sampling.draw import DrawSettings
 from midigen.sampling.lane import Lane
@@ -19,11 +21,16 @@ class Guides(NamedTuple):
     settings: DrawSettings
     constraint: TuneConstraint | None
     steerer: Steerer | None
+    parts: Parts | None = None
+    """An ensemble whose parts keep to their ranges."""
 
     def bend(
         self, lanes: list[Lane], column: int, logits: torch.Tensor, context: Ints, drawn: torch.Tensor
     ) -> torch.Tensor:
         """Return the logits (B, V) of a column as the steering wants them."""
+        if self.parts is not None and column == self.parts.pitch_column:
+            fits = np.stack([self.parts.in_range(int(part)) for part in drawn[:, 0]])
+            logits = logits.masked_fill(~torch.from_numpy(fits), -torch.inf)
         if self.steerer is None:
             return logits
         bent = [

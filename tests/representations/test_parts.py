@@ -140,7 +140,7 @@ def test_the_context_tells_where_in_the_bar_the_note_to_come_stands_through_all_
     rows, plan = parts.encode(PICKED_UP)
     onsets = 2 + parts.onset_ticks(rows) // 480
     in_the_bar = [8 * (beat % 3 if beat < 6 else beat % 2) for beat in onsets.tolist()]
-    assert context(parts, rows, plan, "position")[:-1] == in_the_bar
+    assert context(parts, rows, plan, "place in the metre")[:-1] == in_the_bar
     assert [metre.bar_ticks for metre in parts.decode(rows, plan).metres] == [1440, 960]
 
 
@@ -205,7 +205,7 @@ def test_an_excerpt_begins_at_its_place_in_the_bar() -> None:
     rows, plan = parts.encode(PICKED_UP)
     whole = parts.context(rows, plan)
     part, part_plan = parts.excerpt(rows, plan, 4, 9)
-    position = [field.name for field in parts.context_fields].index("position")
+    position = [field.name for field in parts.context_fields].index("place in the metre")
     assert parts.context(part, part_plan)[:, position].tolist() == whole[4:10, position].tolist()
 
 

@@ -15,9 +15,10 @@ from midigen.evaluation.mixtures import copied_cells, network_cells
 from midigen.formats.abc_notation import Tune, read_tune
 from midigen.models.sequence_model import end_and_rest
 from midigen.representations.abc_characters import AbcCharacters
+from midigen.representations.parts import Parts
 from midigen.sampling.copying import Copying, CopyingStepper, CopyRecipe, CopySettings, CopyStack, copy_places
 from midigen.sampling.stepper import Stepper
-from midigen.scores.score import Score
+from midigen.scores.score import Part, Score
 from tests import tiny
 
 SIZE = 7
@@ -177,6 +178,20 @@ def copied_behind(text: str) -> set[str]:
     size = len(ABC.characters)
     likelier = model.mix(0, torch.full((1, size), 1 / size, dtype=torch.float64))[0] > 1 / size
     return {character for character, is_likelier in zip(ABC.characters, likelier.tolist(), strict=True) if is_likelier}
+
+
+def test_an_ensemble_copies_from_the_same_place_in_the_bar() -> None:
+    parts = Parts()
+    notes = [(480 * beat, 480, 60 + beat, 80, 3) for beat in range(9)]
+    rows, plan = parts.encode(Score.from_notes(notes, parts=tuple(Part() for _ in range(4))))
+    places = copy_places(parts.context_fields, torch.from_numpy(parts.context(rows, plan))[None])
+    assert places is not None
+    model = Copying(CopySettings(begin=0.5, nearest=5))
+    model.none = torch.ones(1, dtype=torch.float64)
+    model.weights = torch.zeros(1, 8, dtype=torch.float64)
+    model.begin_row(torch.from_numpy(rows)[None], places)
+    # The tenth quarter copies the second; the sixth lies too near.
+    assert model.weights[0].nonzero().flatten().tolist() == [1]
 
 
 def test_a_tune_copies_what_stands_at_the_same_place_in_the_bar() -> None:

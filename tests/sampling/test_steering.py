@@ -107,6 +107,13 @@ def test_all_notes_are_in_the_range(models: dict[str, Checkpoint], name: str) ->
     assert {60 <= pitch <= 76 for pitch in pitches(compose(models[name], Steering(range="C4-E5")))} == {True}
 
 
+def test_parts_keep_to_their_ranges_unless_another_is_wished(models: dict[str, Checkpoint]) -> None:
+    ensemble = models["parts"].representation.ensemble[::-1]  # type: ignore[attr-defined]
+    for score in compose(models["parts"]).scores:
+        for part, player in enumerate(ensemble):
+            assert all(player.lowest <= pitch <= player.highest for pitch in score.pitch[score.part == part].tolist())
+
+
 def test_voices_of_the_grid_have_ranges_of_their_own(models: dict[str, Checkpoint]) -> None:
     for score in compose(models["grid"], Steering(range="soprano=C5-C6,bass=C2-C3")).scores:
         assert score.pitch[score.part == 0].min() >= 72
