@@ -105,6 +105,7 @@ RECIPES = {
             MUSIC21,
             "Split: M. Allan and C. K. I. Williams: Harmonising Chorales by Probabilistic Inference. NIPS 2005",
         ),
+        model={"small_start": True},
     ),
     "folk-tunes": Recipe(
         ("irish", "ryans-mammoth", "oneills", "airds-airs"),

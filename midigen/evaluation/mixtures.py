@@ -72,6 +72,8 @@ def mixed_likelihoods(checkpoint: Checkpoint, dataset: Dataset, split: str) -> d
     Nothing for a network that is not asked so when it composes, or where it would take more than minutes.
     """
     representation = checkpoint.representation
+    # What is known of keys, bars and ranges is what the network's own training pieces say, whatever is measured.
+    dataset = replace(dataset, representation=representation)
     recipe = recipe_for(checkpoint)
     rows = [dataset.manifest["pieces"][index]["rows"] for index in dataset.indices(split)]
     each = len(representation.fields) / representation.notes_per_row

@@ -21,7 +21,7 @@ from midigen.scores.score import Ints
 
 OPENING = 32
 """Rows after which readings that became unlikely are dropped."""
-LEAST = 1e-4
+LEAST = 1e-3
 """Chance below which they are."""
 CHANGE = 0.003
 """Chance a row that another reading holds from here on, for pieces modulate; chosen on validation pieces."""
@@ -36,20 +36,18 @@ def unread_grid(representation: Representation) -> VoiceGrid | None:
 
     None for any other representation.
     """
-    if not isinstance(representation, VoiceGrid) or representation.ahead:
-        return None
-    return representation if any(plan.tonic != NO_TONIC for plan in representation.plans) else None
+    return representation if isinstance(representation, VoiceGrid) and not representation.ahead else None
 
 
 def readings(grid: VoiceGrid, length: int) -> tuple[Tensor, list[Ints]]:
     """Return the chances, (R,), and the plans of all readings of a piece of so many rows.
 
-    Bars and keys are counted apart, each key once more than it occurs.
+    Bars and keys are counted apart, each key once more than it occurs. Pieces without a key count where all are.
     """
     told = [plan for plan in grid.plans if plan.tonic != NO_TONIC]
-    bars = Counter((plan.pickup, plan.bar) for plan in told)
+    bars = Counter((plan.pickup, plan.bar) for plan in told or grid.plans)
     keys = Counter((mode, tonic) for mode in {plan.mode for plan in told} for tonic in range(PITCH_CLASSES))
-    keys.update((plan.mode, plan.tonic) for plan in told)
+    keys.update((plan.mode, plan.tonic) for plan in told or grid.plans)
     weights = torch.tensor([often * count for often in bars.values() for count in keys.values()], dtype=torch.float64)
     plans = [grid.told(plan_table(Summary(*bar, length, (), *key))) for bar in bars for key in keys]
     return weights / weights.sum(), plans
@@ -66,6 +64,8 @@ def read(grid: VoiceGrid, rows: Ints, ask: Ask, ask_well: Ask) -> Tensor:
     """
     prior, plans = readings(grid, len(rows))
     opening, chances = _mix(prior, prior, ask(rows[:OPENING], [plan[: OPENING + 1] for plan in plans]))
+    if len(rows) <= OPENING:
+        return opening
     left = (chances > LEAST).nonzero()[:, 0]
     given = ask_well(rows, [plans[index] for index in left.tolist()])
     rest, _ = _mix(prior[left], chances[left], given[:, OPENING:])
@@ -89,5 +89,4 @@ def _mix(prior: Tensor, chances: Tensor, given: Tensor) -> tuple[Tensor, Tensor]
             got.append((chances * cell).sum())
             chances = chances * cell / got[-1]
         mixed.append(torch.stack(got))
-    empty = given.new_zeros(0, given.shape[2])
-    return torch.stack(mixed) if mixed else empty, chances
+    return torch.stack(mixed), chances

@@ -65,7 +65,7 @@ def synthesize(score: Score, engine: str = "auto", soundfont: Path | None = None
         soundfont: an .sf2 file; the one inside pretty_midi unless given. Sine waves need none.
 
     Raises:
-        RenderingError: no notes, over 4 hours, an unknown or missing engine, an unreadable or idle SoundFont, or silence.
+        RenderingError: no notes, over 4 hours, an unknown or missing engine, a bad or idle SoundFont, or silence.
     """
     if engine != "auto" and engine not in ENGINES:
         raise RenderingError(f"There is no engine {engine!r}: choose auto, {', '.join(ENGINES)}.")

@@ -195,7 +195,8 @@ class VoiceGrid:
     def transpositions(self, rows: Ints) -> range:
         """See Representation."""
         pitched = rows < AXIS
-        lows, highs = np.where(pitched, rows, AXIS).min(0), np.where(pitched, rows, -1).max(0)
+        lows = np.where(pitched, rows, AXIS).min(0, initial=AXIS)
+        highs = np.where(pitched, rows, -1).max(0, initial=-1)
         down = max((low - int(bottom) for (low, _), bottom in zip(self.ranges, lows, strict=True)), default=0)
         up = min((high - int(top) for (_, high), top in zip(self.ranges, highs, strict=True) if top >= 0), default=0)
         return range(min(down, 0), max(up, 0) + 1)

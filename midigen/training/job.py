@@ -13,6 +13,7 @@ from midigen.checkpoints.run import read_config, read_trainer
 from midigen.datasets.build import Dataset, load_dataset
 from midigen.errors import CheckpointError, UsageError
 from midigen.models.build import Architecture, architecture_from_json
+from midigen.representations.representation import representation_from_json
 from midigen.training.config import TrainConfig
 
 
@@ -28,7 +29,8 @@ class Job:
     weights: dict[str, Tensor] | None = None
     """Weights to begin with (fine-tuning)."""
     teachers: tuple[Path, ...] = ()
-    """Checkpoint folders of networks for the same rows: what they expect on average is learned, not the pieces' ids."""
+    """Checkpoint folders of networks for the same rows: what they expect on average is learned, not the pieces' ids.
+    Pieces must be whole, without a sequence length."""
     resume: Path | None = None
     """The checkpoint folder to go on from."""
     keep_all: bool = False
@@ -55,6 +57,8 @@ def resumed_job(folder: Path, changes: Mapping[str, Any]) -> Job:
             f"begin a new run with its weights: midigen train SOURCE --from {config['name']}.",
             folder,
         )
+    # What is known of ranges and keys stays what it was, also where the dataset has more pieces than say so.
+    dataset = replace(dataset, representation=representation_from_json(config["representation"]))
     training = replace(TrainConfig(**config["training"]), **changes)
     keep_all = bool(trainer.get("keep_all"))
     model = architecture_from_json(config["model"])

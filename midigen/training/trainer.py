@@ -66,6 +66,8 @@ class Trainer:
     """See the module's text."""
 
     def __init__(self, fabric: Fabric, job: Job) -> None:
+        if job.teachers and job.config.sequence_length is not None:
+            raise TrainingError("Teachers are asked about whole pieces: leave the sequence length out.", job.folder)
         self.fabric, self.job, self.progress = fabric, job, Progress()
         representation = job.dataset.representation
         torch.manual_seed(job.config.seed)

@@ -13,6 +13,8 @@ from midigen.corpora.store import Collection, Piece
 from midigen.datasets.batches import LONGEST_STREAM, Batch, batches, prepare_steps
 from midigen.datasets.build import SPLITS, Dataset, Target, build
 from midigen.representations.notes import Notes
+from midigen.scores.score import Part, Score
+from tests import tiny
 
 NOTES = Notes(lowest=0, highest=127)
 START = [field.size for field in NOTES.fields]
@@ -213,6 +215,15 @@ def test_every_chorale_is_a_target_row_by_row(chorales: tuple[Piece, ...], tmp_p
         rows = sum(dataset.manifest["pieces"][index]["rows"] for index in dataset.indices("train"))
         assert sum(int(batch.is_row.sum()) for batch in passed) == rows
         assert sum(int(batch.is_end.sum()) for batch in passed) == len(dataset.indices("train"))
+
+
+def test_behind_a_whole_number_of_stretches_there_is_only_the_end(tmp_path: Path) -> None:
+    quavers = [(step * 240, 240, 60 - 5 * part, 80, part) for part in range(4) for step in range(LONGEST_STREAM // 2)]
+    data = tiny.dataset(tmp_path, [Score.from_notes(quavers, parts=(Part(""),) * 4)], "grid", "t")
+    assert len(data.piece(0)[0]) == LONGEST_STREAM
+    passed = list(batches(data, "train", 2, 512, np.random.default_rng(0)))
+    assert sum(int(batch.is_row.sum()) for batch in passed) == LONGEST_STREAM
+    assert sum(int(batch.is_end.sum()) for batch in passed) == 1
 
 
 def test_training_goes_along_a_long_piece_in_stretches_side_by_side() -> None:

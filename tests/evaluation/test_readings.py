@@ -49,10 +49,17 @@ def test_a_reading_is_as_likely_as_the_training_pieces_say() -> None:
     assert by_reading[8, 12, 0] == pytest.approx(1 / 3 * 1 / 15)
 
 
-def test_grids_that_are_told_and_those_that_know_no_key_need_no_reading() -> None:
+def test_a_grid_that_may_be_told_needs_no_reading() -> None:
     assert unread_grid(GRID) is GRID
     assert unread_grid(replace(GRID, ahead=True)) is None
-    assert unread_grid(replace(GRID, plans=(IN_C._replace(tonic=NO_TONIC),))) is None
+
+
+def test_where_no_training_piece_has_a_key_only_bars_are_read() -> None:
+    keyless = [plan._replace(mode=0, tonic=NO_TONIC) for plan in GRID.plans]
+    chances, plans = readings(replace(GRID, plans=tuple(keyless)), 20)
+    assert [(*plan[0, :2].tolist(), int(plan[0, 5])) for plan in plans] == [(0, 16, NO_TONIC), (8, 12, NO_TONIC)]
+    assert chances.tolist() == pytest.approx([2 / 3, 1 / 3])
+    assert len(readings(replace(GRID, plans=(IN_C, *keyless)), 20)[1]) == 12
 
 
 def test_the_mixture_follows_the_reading_that_explains_the_past() -> None:
@@ -74,10 +81,10 @@ def test_the_mixture_follows_the_reading_that_explains_the_past() -> None:
     assert found[-1, -1] == pytest.approx(0.5)
 
 
-def test_what_a_cell_gets_depends_on_the_past_alone_and_sums_to_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("begin", [5, OPENING, OPENING + 5])
+def test_what_a_cell_gets_depends_on_the_past_alone_and_sums_to_one(tmp_path: Path, begin: int) -> None:
     data = hymns_with_keys(tmp_path)
     model, (held_out,) = model_for(data), data.indices("valid")
-    begin = OPENING + 5
     place, total, seen = data.offsets[held_out] + begin, 0.0, []
     for chosen in range(data.representation.fields[0].size):
         rows = data.rows.copy()
@@ -94,6 +101,23 @@ def test_key_and_bars_of_a_held_out_piece_are_not_told(tmp_path: Path) -> None:
     assert not np.array_equal(one.piece(3)[1], other.piece(3)[1])
     costs = [network_cells(model_for(one), data, "valid", transposed=False).nll for data in (one, other)]
     assert costs[0] == costs[1]
+
+
+def test_music_without_keys_is_read_as_the_networks_own_pieces_are(tmp_path: Path) -> None:
+    """What is measured may be another collection, whose training pieces have no say."""
+    data = hymns_with_keys(tmp_path)
+    keyless = tiny.dataset(tmp_path / "keyless", [tiny.hymn(seed) for seed in range(4)], "grid", "tttv", ahead=False)
+    checkpoint = tiny.trained(tmp_path, data)
+    assert mixed_likelihoods(checkpoint, keyless, "valid") == mixed_likelihoods(checkpoint, data, "valid")
+
+
+@pytest.mark.parametrize("rows", [1, OPENING, OPENING + 1])
+def test_short_pieces_are_read_too(rows: int) -> None:
+    def ask(rows: Ints, plans: list[Ints]) -> torch.Tensor:
+        return torch.full((len(plans), *rows.shape), 0.1, dtype=torch.float64)
+
+    found = read(GRID, np.zeros((rows, 4), np.int64), ask, ask)
+    assert found.tolist() == [pytest.approx([0.1] * 4)] * rows
 
 
 def test_a_report_says_what_was_inferred(tmp_path: Path) -> None:

@@ -287,4 +287,5 @@ def test_embeddings_begin_small_or_as_torch_makes_them(tmp_path: Path, is_small:
     config = replace(tiny.MODEL, small_start=is_small)
     torch.manual_seed(0)
     model = SequenceModel(data.representation.fields, data.representation.context_fields, config)
-    assert torch.cat([e.weight.flatten() for e in model.embeddings]).std().item() == pytest.approx(spread, rel=0.1)
+    weights = torch.cat([weight.flatten() for weight in model.embeddings.parameters()])
+    assert weights.std().item() == pytest.approx(spread, rel=0.1)

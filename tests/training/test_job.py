@@ -9,6 +9,7 @@ import torch
 from midigen.checkpoints.run import find_checkpoint, load_weights
 from midigen.datasets.build import Dataset
 from midigen.errors import CheckpointError, UsageError
+from midigen.representations.notes import Notes
 from tests import tiny
 
 
@@ -34,6 +35,13 @@ def test_what_a_run_stands_on_cannot_be_changed_when_it_goes_on(tmp_path: Path, 
     tiny.run(tiny.job(tmp_path, data))
     with pytest.raises(UsageError, match=f"leave out --{option.replace('_', '-')}"):
         tiny.resume(tmp_path / "run", **{option: 3})
+
+
+def test_a_run_that_goes_on_keeps_what_it_knew_of_ranges(tmp_path: Path, data: Dataset) -> None:
+    assert isinstance(data.representation, Notes)
+    own = replace(data, representation=replace(data.representation, lowest=50))
+    tiny.run(tiny.job(tmp_path, own))
+    assert tiny.resume(tmp_path / "run").dataset.representation == own.representation
 
 
 def test_a_dataset_that_has_changed_cannot_be_gone_on_with(tmp_path: Path, data: Dataset) -> None:

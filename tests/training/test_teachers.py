@@ -71,6 +71,13 @@ def test_a_run_that_goes_on_keeps_its_teachers(tmp_path: Path) -> None:
     assert tiny.resume(job.folder, epochs=3).teachers == (teacher.resolve(),)
 
 
+def test_teachers_do_not_carry_on_where_a_batch_ends(tmp_path: Path) -> None:
+    data = tiny.hymns(tmp_path)
+    teacher = tiny.trained(tmp_path / "teacher", data).folder
+    with pytest.raises(TrainingError, match="whole pieces: leave the sequence length out"):
+        tiny.run(replace(tiny.job(tmp_path, data, sequence_length=8), teachers=(teacher,)))
+
+
 def test_a_published_network_is_no_teacher(tmp_path: Path) -> None:
     data = tiny.melodies(tmp_path)
     config = TrainConfig(epochs=1, minutes=None, batch_size=8, sequence_length=5, cut="windows", optimizer="adam")
