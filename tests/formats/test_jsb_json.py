@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from midigen.corpora.store import Piece
 from midigen.errors import SourceError
 from midigen.formats.jsb_json import read_voices
+from midigen.representations.grid_plan import LOWEST
+from midigen.representations.voice_grid import COLUMN, SILENT, VoiceGrid
 from midigen.scores.score import Score
 
 ROWS = [[72, 67, 64, 48], [72, 65, -1, 48], [72, 67, 64, 50]]
@@ -32,6 +35,20 @@ def test_equal_pitches_in_a_row_are_one_note_and_rests_none(tmp_path: Path) -> N
         [(0, 120, 64), (240, 120, 64)],
         [(0, 240, 48), (240, 120, 50)],
     ]
+
+
+@pytest.mark.parametrize("name", ["bwv145.5", "bwv153.9", "bwv194.12"])
+def test_a_chorale_of_bach_has_its_metre_pickup_and_key(chorales: tuple[Piece, ...], tmp_path: Path, name: str) -> None:
+    (own,) = [piece.score for piece in chorales if piece.name == name]
+    grid = VoiceGrid.fit((), {})
+    rows, plan = grid.encode(own)
+    sounding = grid.context(rows, plan)[1:, -8:-4][:, COLUMN]
+    ((_, _, score),) = read(tmp_path, test=[np.where(sounding == SILENT, -1, sounding + LOWEST).tolist()])
+    assert (score.metres, score.pickup, score.keys) == (own.metres, own.pickup, own.keys)
+
+
+def test_another_piece_has_no_key(tmp_path: Path) -> None:
+    assert read(tmp_path, train=[ROWS])[0][2].keys == ()
 
 
 def test_nan_is_a_rest_too(tmp_path: Path) -> None:
