@@ -171,7 +171,9 @@ class TuneGrammar:
             return [*plain, ":|"]
         opening = [] if place.is_open else ["|:"]
         both = ["::"] if not place.ending and (place.is_open or not place.has_signs) else []
-        return [*plain, "||", "|]", ":|", *opening, *both]
+        # Else the repeat would stay open at what sounds like the end.
+        double = [] if place.is_open else ["||", "|]"]
+        return [*plain, *double, ":|", *opening, *both]
 
     def _token(self, place: Place, drawn: str) -> Token:
         """Yield the ways through the token that begins with ``drawn``."""

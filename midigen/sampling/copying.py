@@ -79,7 +79,7 @@ RECIPES = {
     # Not the likeliest: single columns and quick slips give a part the pitches of another.
     "parts": CopyRecipe(CopySettings(0.02, 0.06, 0.03, 0.03, 0.95, 0.95, nearest=16), CopySettings(begin=1e-9)),
     "chords": CopyRecipe(CopySettings(0.066, 0.084, 0.78, 0.061, 0.79, 0.85), CopySettings()),
-    "abc": CopyRecipe(CopySettings(0.06, 0.087, 0.0028, 0.0033, 0.5, 0.12), CopySettings()),
+    "abc": CopyRecipe(CopySettings(0.03, 0.06, 0.02, 0.01, 0.5, 0.06, nearest=24), CopySettings()),
 }
 """By representation; fitted on validation pieces (``midigen.evaluation.mixtures``)."""
 
@@ -96,9 +96,10 @@ def recipe_for(checkpoint: Checkpoint) -> CopyRecipe | None:
 def copy_places(fields: Sequence[Field], context: Tensor) -> Tensor | None:
     """Return where rows stand that may copy each other from the same place only, (..., 3), from their context (..., C).
 
-    Of each row the place in the bar, NOWHERE in a header, and another one in the last of eight bars, where a phrase
-    closes; the bar of a phrase of four; and, behind a full bar or a whole number of them, which bar of the part it was,
-    else 0: if the part ends there is copied from the same bar only. None where all may copy.
+    Of each row the place in the bar and behind the whole bars of the part, NOWHERE in a header, and another one in the
+    last of eight bars, where a phrase closes; the bar of a phrase of four; and, behind a full bar or a whole number of
+    them, which bar of the part it was, else 0: if the part ends there is copied from the same bar only. None where all
+    may copy.
     """
     names = [field.name for field in fields]
     if PLACE_OF_PARTS in names:
@@ -108,7 +109,7 @@ def copy_places(fields: Sequence[Field], context: Tensor) -> Tensor | None:
         return None
     kind, place, left, bars, rest = (context[..., names.index(name)] for name in PLACE)
     is_close = bars % (2 * PHRASE) == 2 * PHRASE - 1
-    in_bar = ((kind * 100 + place) * 100 + left) * 2 + is_close
+    in_bar = (((kind * 100 + place) * 100 + left) * 100 + rest) * 2 + is_close
     ended = torch.where((left <= 1) | ((rest == 0) & (bars % PHRASE == 0)), bars, 0)
     return torch.stack([torch.where(kind < HEADER_KINDS, NOWHERE, in_bar), bars % PHRASE, ended], dim=-1)
 

@@ -87,6 +87,7 @@ def test_what_these_collections_write_is_legal(music: str) -> None:
         (HEAD + "G4 A", "689"),
         (HEAD + "G8|A4 B2|", " A\n"),
         (HEAD + "G8:|A8|", "1"),
+        (HEAD + "|:G8|", "|]"),
         (HEAD + "G8|1 A8:|", "AB1"),
         (HEAD + "G4-", "AB|z"),
         (HEAD + "G2>", "|- z"),
@@ -99,7 +100,7 @@ def test_what_would_break_a_tune_is_illegal(text: str, illegal: str) -> None:
 
 
 def test_a_tune_may_not_end_while_a_repeat_is_open() -> None:
-    assert END not in behind(HEAD + "|:G8||\n")
+    assert END not in behind(HEAD + "|:G8:|\nA8|:B8|\n")
     assert END not in behind(HEAD + "G8|\n")
     assert END in behind(HEAD + "G8|]\n")
 
