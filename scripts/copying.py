@@ -7,6 +7,7 @@ one: each half of the pieces is judged by the settings that fit the other half. 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -38,6 +39,7 @@ def main() -> None:
     source = given.source or str(checkpoint.config["source"])
     dataset = None if given.source else training_dataset(checkpoint)
     dataset = dataset or prepare(source, given.corpora, like.name, dict(like.options), like)[0]
+    dataset = replace(dataset, representation=like)
     assert isinstance(model, SequenceModel)
     assert recipe is not None
 
