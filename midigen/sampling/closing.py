@@ -84,22 +84,22 @@ class TokenClose(Rule):
         return lane.count - lane.given >= self._length and self._closers(lane)[int(lane.rows[-1, 0])]
 
 
-class NoteClose(Rule):
-    """Ends on the bar line that begins the last bar, or on the first one behind as many notes as were asked for."""
+class LineClose(Rule):
+    """What ends on the bar line that begins the last bar, or on the first one behind as many rows as were asked for."""
 
-    def __init__(self, notes: Notes, tonality: Tonalities, length: int | None) -> None:
-        self._notes, self._tonality, self._length = notes, tonality, length
-        self._table, self._steps = PitchTable(notes), np.arange(notes.fields[1].size)
+    def __init__(self, tonality: Tonalities, length: int | None) -> None:
+        self._tonality, self._length = tonality, length
         self._lines: dict[Lane, int] = {}
         self._keys: dict[Lane, Tonality] = {}
 
-    def _bar(self, lane: Lane) -> int:
-        """Return the quanta of a bar; where seconds are counted, a second stands for one."""
-        return self._notes.quantum if self._notes.clock == "seconds" else int(lane.plan[0, 0])
+    def _line(self, lane: Lane, bar: int, now: int) -> int | None:
+        """Return the quantum at which the last chord begins, once that is known.
 
-    def _line(self, lane: Lane) -> int | None:
-        """Return the quantum at which the last chord begins, once that is known."""
-        bar, now = self._bar(lane), int(lane.rows[:, 1].sum())
+        Args:
+            lane: the piece so far.
+            bar: quanta of a bar.
+            now: quanta before what is to come.
+        """
         if lane not in self._lines:
             if lane.last_bar is not None:
                 self._lines[lane] = (lane.last_bar - 1) * bar
@@ -107,24 +107,40 @@ class NoteClose(Rule):
                 self._lines[lane] = (now // bar + 1) * bar
         return self._lines.get(lane)
 
+    def _key(self, lane: Lane) -> Tonality:
+        if lane not in self._keys:
+            self._keys[lane] = self._tonality(lane)
+        return self._keys[lane]
+
+
+class NoteClose(LineClose):
+    """Ends with as many notes as sound together in the piece on average."""
+
+    def __init__(self, notes: Notes, tonality: Tonalities, length: int | None) -> None:
+        super().__init__(tonality, length)
+        self._notes, self._table, self._steps = notes, PitchTable(notes), np.arange(notes.fields[1].size)
+
+    def _bar(self, lane: Lane) -> int:
+        """Return the quanta of a bar; where seconds are counted, a second stands for one."""
+        return self._notes.quantum if self._notes.clock == "seconds" else int(lane.plan[0, 0])
+
     def bias(self, lane: Lane, column: int, context: Ints, drawn: Ints) -> Tensor | None:  # noqa: ARG002
         """See Rule."""
-        line = self._line(lane)
+        now = int(lane.rows[:, 1].sum())
+        line = self._line(lane, self._bar(lane), now)
         if line is None:
             return None
-        left, name = line - int(lane.rows[:, 1].sum()), self._notes.fields[column].name
+        left, name = line - now, self._notes.fields[column].name
         if name == "duration":
             return self._durations(lane, left, int(drawn[1]), column)
         if name not in ("pitch", "step") or (name == "pitch" and left > self._bar(lane)):
             return None
         if left > self._bar(lane):
             return torch.from_numpy(np.where(self._steps < left, 0.0, -math.inf))
-        if lane not in self._keys:
-            self._keys[lane] = self._tonality(lane)
-        tonic = self._keys[lane].tonic
+        key = self._key(lane)
         if name == "pitch":
-            return self._pitches(lane, self._keys[lane], left)
-        may_land = int(drawn[0]) % 12 == tonic or left <= 0
+            return self._pitches(lane, key, left)
+        may_land = int(drawn[0]) % 12 == key.tonic or left <= 0
         is_legal = (self._steps < left) | (may_land & (self._steps == max(left, 0)))
         return torch.from_numpy(np.where(is_legal, 0.0, -math.inf) + PULL * (may_land & (self._steps == left)))
 
@@ -156,29 +172,21 @@ class NoteClose(Rule):
         return last >= together
 
 
-class PartsClose(Rule):
-    """Ends as notes do (see NoteClose), with a chord of one note in each part, from below."""
+class PartsClose(LineClose):
+    """Ends with a chord of one note in each part, from below."""
 
     def __init__(self, parts: Parts, tonality: Tonalities, length: int | None) -> None:
-        self._parts, self._tonality, self._length = parts, tonality, length
-        self._table, self._names = PitchTable(parts), [field.name for field in parts.fields]
-        self._lines: dict[Lane, int] = {}
-        self._keys: dict[Lane, Tonality] = {}
+        super().__init__(tonality, length)
+        self._parts, self._table, self._names = parts, PitchTable(parts), [field.name for field in parts.fields]
 
-    def _line(self, lane: Lane, now: int) -> int | None:
-        """Return the quantum at which the last chord begins, once that is known."""
-        bar = self._parts.quantum if self._parts.clock == "seconds" else int(lane.plan[lane.count, 0])
-        if lane not in self._lines:
-            if lane.last_bar is not None:
-                self._lines[lane] = (lane.last_bar - 1) * bar
-            elif self._length is not None and lane.count - lane.given >= self._length - 1:
-                self._lines[lane] = (now // bar + 1) * bar
-        return self._lines.get(lane)
+    def _bar(self, lane: Lane) -> int:
+        """As of NoteClose, for the row to come."""
+        return self._parts.quantum if self._parts.clock == "seconds" else int(lane.plan[lane.count, 0])
 
     def bias(self, lane: Lane, column: int, context: Ints, drawn: Ints) -> Tensor | None:  # noqa: ARG002
         """See Rule."""
         now = self._parts.now(lane.rows, lane.plan)
-        line, name = self._line(lane, now), self._names[column]
+        line, name = self._line(lane, self._bar(lane), now), self._names[column]
         if line is None or name == "velocity":
             return None
         left, ids = line - now, np.arange(self._parts.fields[column].size)
@@ -197,9 +205,7 @@ class PartsClose(Rule):
 
     def _chord(self, lane: Lane, line: int, part: int) -> Tensor:
         """The tonic for the lowest part, its triad above that for the others."""
-        if lane not in self._keys:
-            self._keys[lane] = self._tonality(lane)
-        key = self._keys[lane]
+        key = self._key(lane)
         if part == 0:
             # The others need room above.
             return self._table.bias(lambda pitch: pitch % 12 == key.tonic and pitch < PITCHES - 12)
