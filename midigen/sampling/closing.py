@@ -200,7 +200,7 @@ class PartsClose(LineClose):
             return _only(ids == self._sounding(lane, line))
         if name == "step":
             return _only(ids == 0)
-        half = min(int(lane.plan[lane.count, 0]) // 2, len(ids))
+        half = min(self._bar(lane) // 2, len(ids))
         return _only(ids + 1 >= half if drawn[0] == 0 else ids == lane.rows[-1, column])
 
     def _chord(self, lane: Lane, line: int, part: int) -> Tensor:
