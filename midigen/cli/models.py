@@ -13,6 +13,11 @@ from midigen.cli import options
 from midigen.cli.console import Console
 from midigen.corpora.catalogue import CATALOGUE
 
+UNITS = """\
+Nats on validation pieces: grid per voice and sixteenth, key, bars and whatever
+else it sees in advance given; abc per character; chords per element; miditok
+per token; others per note."""
+
 
 def models(
     ctx: typer.Context,
@@ -24,8 +29,8 @@ def models(
 ) -> None:
     """List the models to compose with, those that ship and yours.
 
-    Any of them serves as MODEL in generate and evaluate, and as --from in train. Nats per note compare models of the
-    same tokens and corpus only.
+    Any of them serves as MODEL in generate and evaluate, and as --from in train. Nats compare models of the same tokens
+    and corpus only.
 
     Example: midigen models chorales
     """
@@ -40,20 +45,26 @@ def _list(console: Console, checkpoints: Path) -> None:
     listed = [_shipped(read_card(folder)) for folder in shipped_models().values()] + _own(console, checkpoints)
     console.document(listed)
     console.table(
-        ("model", "", "corpus", "tokens", "parameters", "nats a note", "licence"),
+        ("model", "", "corpus", "tokens", "parameters", "nats"),
         [
             (
                 row["name"],
                 "ships" if row["shipped"] else "yours",
-                row["corpus"],
+                _shortened(row["corpus"]) if row["shipped"] else row["corpus"],
                 row["representation"],
                 f"{row['parameters']:,}",
                 "-" if row["nll_per_note"] is None else f"{row['nll_per_note']:.4f}",
-                (row["licence"] or "-").split(";")[0],
             )
             for row in listed
         ],
     )
+    console.result(f"\n{UNITS}")
+
+
+def _shortened(corpus: str) -> str:
+    """Return the first of several corpora, and how many more there are."""
+    first, *others = corpus.split(", ")
+    return f"{first} and {len(others)} more" if others else first
 
 
 def _shipped(card: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,7 +63,14 @@ def test_runs_are_listed_behind_what_ships_and_marked(trained: Checkpoint) -> No
         "licence": None,
         "shipped": False,
     }
-    assert run("models", *where).stdout.splitlines()[-1].split()[:4] == ["run", "yours", "tiny", "grid"]
+    assert ["run", "yours", "tiny", "grid"] in [line.split()[:4] for line in run("models", *where).stdout.splitlines()]
+
+
+def test_the_table_fits_a_terminal_and_says_what_a_figure_is_of() -> None:
+    shown = run("models").stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "irish and 3 more" in shown
+    assert "grid per voice and sixteenth, key, bars and whatever" in shown
 
 
 def test_a_run_that_is_damaged_is_left_out_and_said(empty: Path, trained: Checkpoint) -> None:
@@ -78,7 +85,9 @@ def test_listing_does_without_torch(trained: Checkpoint) -> None:
     listing = f"from midigen.cli.app import app; app(['models', '--checkpoints', {str(trained.run_folder.parent)!r}])"
     code = f"import sys, atexit; atexit.register(lambda: print('torch' in sys.modules)); {listing}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["model", *sorted(SHIPPED), "run", "False"]
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines[: len(SHIPPED) + 2]] == ["model", *sorted(SHIPPED), "run"]
+    assert lines[-1] == "False"
 
 
 def test_a_card_is_shown() -> None:
