@@ -48,15 +48,18 @@ def evaluate(
 ) -> None:
     """Measure a model on held-out pieces, and its music against them.
 
-    Likelihood and accuracy stand beside those of counting (a unigram and an n-gram). Then the model composes: are its
-    pieces distributed like real ones, how much of them stands in the training music, and can a network that is trained
-    for it tell them from real ones (50% is perfect)?
+    Likelihood and accuracy stand beside those of counting (a unigram and an n-gram). Indented below it stands the
+    likelihood with key and bars inferred (for the preset jsb-record, whose own has them given), averaged over
+    transpositions, and copying itself; each adds to those above it. Then the model composes: are its pieces distributed
+    like real ones, how much of them stands in the training music, and can a network that is trained for it tell them
+    from real ones (50% is perfect)?
 
     Example: midigen evaluate --split test
     """
     from midigen.evaluation.baselines import baselines
     from midigen.evaluation.evaluate import Measured, judge_music, likelihood, report
     from midigen.evaluation.mixtures import mixed_likelihoods
+    from midigen.evaluation.readings import told_in_advance
     from midigen.sampling.draw import DrawSettings
     from midigen.sampling.generate import Request
 
@@ -70,9 +73,9 @@ def evaluate(
     own = likelihood(checkpoint, dataset, split)
     mixed = mixed_likelihoods(checkpoint, dataset, split)
     counted = baselines(dataset, split, checkpoint.model.window or 0)
-    count, notes_per_row = len(dataset.indices(split)), checkpoint.representation.notes_per_row
-    measured = Measured(split, count, own, mixed, counted, None, notes_per_row)
-    _print_likelihood(console, measured, checkpoint.representation.note_unit)
+    count, tokens = len(dataset.indices(split)), checkpoint.representation
+    measured = Measured(split, count, own, mixed, counted, None, tokens.notes_per_row, told_in_advance(tokens))
+    _print_likelihood(console, measured, tokens.note_unit)
     if pieces:
         request = Request(seed, pieces, settings=DrawSettings(temperature))
         with console.progress("composing", "step") as progress:
@@ -101,10 +104,8 @@ def _dataset(console: Console, checkpoint: Checkpoint, source: str | None, corpo
 
 
 def _print_likelihood(console: Console, measured: Measured, unit: str) -> None:
-    from midigen.evaluation.mixtures import INFERRED
-
     own, counted = measured.own, measured.counted
-    name = "this model, key and bars given" if INFERRED in measured.mixed else "this model"
+    name = f"this model, {measured.told} given" if measured.told else "this model"
     lines = [(name, own.nll_per_note, f"{own.accuracy:.1%}")]
     lines += [(f"  {name}", nats, "") for name, nats in measured.mixed.items()]
     if counted:

@@ -180,6 +180,8 @@ class Measured:
     counted: Baselines | None
     music: Music | None
     notes_per_row: int
+    told: str | None
+    """What the network sees in advance in ``own``, but not in ``mixed`` where that infers it."""
 
 
 def report(measured: Measured) -> dict[str, Any]:
@@ -194,6 +196,7 @@ def report(measured: Measured) -> dict[str, Any]:
     return {
         "split": measured.split,
         "pieces": measured.pieces,
+        "told": measured.told,
         "nll_per_note": own.nll_per_note,
         "bits_per_note": own.nll_per_note / math.log(2),
         "nll_per_token": own.nll_per_token,

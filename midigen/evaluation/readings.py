@@ -39,6 +39,13 @@ def unread_grid(representation: Representation) -> VoiceGrid | None:
     return representation if isinstance(representation, VoiceGrid) and not representation.ahead else None
 
 
+def told_in_advance(representation: Representation) -> str | None:
+    """Return what a network of the grid sees of a whole piece before its first note; None for other representations."""
+    if not isinstance(representation, VoiceGrid):
+        return None
+    return "key, bars, fermatas and length" if representation.ahead else "key and bars"
+
+
 def readings(grid: VoiceGrid, length: int) -> tuple[Tensor, list[Ints]]:
     """Return the chances, (R,), and the plans of all readings of a piece of so many rows.
 

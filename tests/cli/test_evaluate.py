@@ -59,3 +59,10 @@ def test_any_music_can_be_judged_with_the_models_ids(folder: Path) -> None:
         evaluate(folder, "--json", "--pieces", "0", "--source", str(folder / "songs"), "--split", "test")
     )
     assert (found["pieces"], found["statistics"]) == (1, None)
+
+
+def test_it_is_said_what_a_grid_is_told_in_advance(tmp_path: Path) -> None:
+    data = tiny.hymns(tmp_path / "data")
+    tiny.trained(tmp_path / "checkpoints", data, epochs=1)
+    assert json.loads(evaluate(tmp_path, "--pieces", "0", "--json"))["told"] == "key, bars, fermatas and length"
+    assert "this model, key, bars, fermatas and length given" in evaluate(tmp_path, "--pieces", "0")

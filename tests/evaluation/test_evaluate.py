@@ -68,12 +68,12 @@ def test_music_is_compared_by_every_feature_and_held_against_the_training_pieces
 def test_the_report_has_the_keys_that_scripts_rely_on(judged: tuple[Dataset, Music], tmp_path: Path) -> None:
     data, music = judged
     own = likelihood(tiny.trained(tmp_path, data), data, "valid")
-    found = report(Measured("valid", 6, own, {}, baselines(data, "valid"), music, 1))
+    found = report(Measured("valid", 6, own, {}, baselines(data, "valid"), music, 1, None))
     promised = "split, pieces, nll_per_note, bits_per_note, nll_per_token, accuracy, unigram, ngram, "
     promised += "two_sample_accuracy, originality, statistics"
     assert set(promised.split(", ")) <= found.keys()
     assert found["ngram"]["nll_per_note"] > 0
-    alone = report(Measured("valid", 6, own, {}, None, None, 1))
+    alone = report(Measured("valid", 6, own, {}, None, None, 1, None))
     assert alone["statistics"] is alone["ngram"] is alone["originality"] is None
 
 

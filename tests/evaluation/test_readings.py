@@ -11,7 +11,7 @@ import torch
 
 from midigen.datasets.build import Dataset
 from midigen.evaluation.mixtures import mixed_likelihoods, network_cells
-from midigen.evaluation.readings import OPENING, read, readings, unread_grid
+from midigen.evaluation.readings import OPENING, read, readings, told_in_advance, unread_grid
 from midigen.models.build import make_network
 from midigen.models.sequence_model import SequenceModel
 from midigen.representations.grid_plan import NO_TONIC, Summary
@@ -52,6 +52,8 @@ def test_a_reading_is_as_likely_as_the_training_pieces_say() -> None:
 def test_a_grid_that_may_be_told_needs_no_reading() -> None:
     assert unread_grid(GRID) is GRID
     assert unread_grid(replace(GRID, ahead=True)) is None
+    assert told_in_advance(GRID) == "key and bars"
+    assert told_in_advance(replace(GRID, ahead=True)) == "key, bars, fermatas and length"
 
 
 def test_where_no_training_piece_has_a_key_only_bars_are_read() -> None:
