@@ -29,7 +29,6 @@ from midigen.scores.score import Ints
 
 MOST_SHIFT = 3
 """Semitones up and down in which the network is asked. Farther, the lowest notes would leave the grid."""
-INFERRED = "key and bars inferred"
 NOTHING = -1
 """Stands behind the end of a shorter piece."""
 ASKED_TOGETHER = 64
@@ -83,11 +82,14 @@ def mixed_likelihoods(checkpoint: Checkpoint, dataset: Dataset, split: str) -> d
     if sum(rows) * each > MOST_CELLS or compared > MOST_COMPARED:
         return {}
     found = {}
-    if unread_grid(representation):
-        found[INFERRED] = network_cells(checkpoint.model, dataset, split, transposed=False).nll * each
     transposed = max(rows) <= LONGEST_TRANSPOSED and can_be_asked_in_keys(representation)
-    cells = network_cells(checkpoint.model, dataset, split, transposed=transposed)
+    is_unread = unread_grid(representation) is not None
+    if is_unread or not transposed:
+        cells = network_cells(checkpoint.model, dataset, split, transposed=False)
+    if is_unread:
+        found["key and bars inferred"] = cells.nll * each
     if transposed:
+        cells = network_cells(checkpoint.model, dataset, split, transposed=True)
         found["averaged over transpositions"] = cells.nll * each
     return {**found, "copying itself": copied_cells(cells, recipe).nll * each}
 
