@@ -98,7 +98,8 @@ class Reading:
         elif self.line == LETTER and character == ":":
             self.line, self.above, self.below, self.slashes = FIELD, 0, 0, 0
             if self.letter == ord("X") - 64:
-                self.__init__(line=FIELD, letter=self.letter)  # type: ignore[misc]  # nothing is left of the last tune
+                for name, value in zip(NAMES, Reading(self.line, self.letter).state(), strict=True):
+                    setattr(self, name, value)  # nothing is left of the last tune
         elif self.is_music:
             self.line = MUSIC
             self._music(character)
@@ -121,9 +122,8 @@ class Reading:
     def _value(self, character: str) -> None:
         """Read on in the value of a field."""
         name = chr(self.letter + 64)
-        if name == "K":
-            if character in "ABCDEFG" and not self.above:
-                self.tonic, self.above = NOTES.index(character), 1
+        if name == "K" and character in "ABCDEFG" and not self.above:
+            self.tonic, self.above = NOTES.index(character), 1
         elif name in "ML":
             if character == "C" and name == "M":
                 self.metre = WHOLE
