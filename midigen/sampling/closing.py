@@ -213,8 +213,9 @@ class PartsClose(LineClose):
         return self._table.bias(lambda pitch: pitch % 12 in key.triad and pitch > bass)
 
     def _sounding(self, lane: Lane, line: int) -> int:
-        """Return how many notes the last chord has already."""
-        return int((self._parts.since_counting(lane.rows, lane.plan)[: lane.count] == line).sum())
+        """Return how many notes the last chord has already: the last ones, for counting may have begun anew before."""
+        since = self._parts.since_counting(lane.rows, lane.plan)[: lane.count]
+        return int((since[::-1] == line).cumprod().sum())
 
     def is_over(self, lane: Lane) -> bool:
         """See Rule."""

@@ -22,11 +22,14 @@ from midigen.formats.abc_notation import PlayedTune, Tune, read_tune
 from midigen.models.build import make_network
 from midigen.models.classic import ClassicConfig
 from midigen.representations.miditok_tokenizers import find_tokenizer
+from midigen.representations.parts import Parts
+from midigen.sampling.closing import PartsClose
 from midigen.sampling.generate import Generated, Prompt, Request, generate
 from midigen.sampling.lane import Lane
 from midigen.sampling.rules import RepeatGuard, Rule, loop_period
 from midigen.sampling.steering import Steerer, Steering
 from midigen.sampling.steering_limits import require_possible
+from midigen.sampling.steering_words import Tonality
 from midigen.sampling.tune_rule import TuneRule, TuneWishes
 from midigen.scores.features import notes_per_quarter
 from midigen.scores.key_finding import find_key
@@ -219,6 +222,20 @@ def test_an_ensemble_closes_with_a_note_in_each_part(models: dict[str, Checkpoin
         assert score.part[last].tolist() == [0, 1, 2, 3]
         assert len(set(score.duration[last].tolist())) == 1
         assert (score.onset + score.duration)[~last].max() <= score.onset[-1]
+
+
+def test_the_close_of_an_ensemble_does_not_mind_what_stood_there_before_the_metre_changed() -> None:
+    """A note in each part at the eighth quantum, then at once a metre of 8 quanta: all four are to come again."""
+    parts = Parts(quantum=2)
+    rows = np.array([[0, 40, 7, 8], *([part, 60, 7, 0] for part in range(3)), [3, 60, 7, 8], [0, 40, 7, 8]])
+    plan = np.array([[8, 1], *([8, 0],) * 4, [8, 1], [8, 0], [8, 0]])
+    assert parts.since_counting(rows, plan[:7]).tolist() == [0, 8, 8, 8, 8, 0, 8]
+    lane = Lane(np.random.default_rng(0), plan, rows, last_bar=2)
+    rule = PartsClose(parts, lambda _: Tonality(0, "major"), None)
+    bias = rule.bias(lane, 0, NOTHING, NOTHING)
+    assert bias is not None
+    assert np.isfinite(bias.numpy()).nonzero()[0].tolist() == [0]
+    assert not rule.is_over(lane)
 
 
 @pytest.mark.parametrize(
