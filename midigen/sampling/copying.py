@@ -6,7 +6,7 @@ network says, or copies what stood d steps earlier, for some d. A copied cell is
 which it is drawn from the network. What is seen of each cell says by Bayes' rule how likely each d is, so that a copied
 run of quavers counts for more than a held chord. The mixture is a distribution over the ids at every cell, known from
 the past alone. One such model copies whole rows; behind it stands one for each column, for a voice that comes back
-alone. In tunes by character only what stands at the same place in the bar is copied.
+alone. In tunes by character and in ensembles only what stands at the same place in the bar is copied.
 
 The idea of mixing a cache of the past into a network is that of Grave, Joulin and Usunier (2017).
 """
