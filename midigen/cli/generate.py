@@ -31,7 +31,7 @@ def generate(
         ),
     ] = None,
     length: Annotated[int | None, options.piece(metavar="N", help="Notes; on the grid, sixteenths.")] = None,
-    bars: Annotated[int | None, options.piece(metavar="N", help="Bars.")] = None,
+    bars: Annotated[int | None, options.piece(metavar="N", help="Bars; in ABC as written.")] = None,
     count: Annotated[int, options.piece(metavar="N", help="Number of pieces.")] = 1,
     seed: Annotated[int | None, options.piece(metavar="N", help="Makes a piece repeatable; random by default.")] = None,
     prompt: Annotated[

@@ -28,13 +28,15 @@ from midigen.fields import Field
 from midigen.formats.abc_notation import PlayedTune, Tune, read_tune
 from midigen.formats.abc_writing import write_tune
 from midigen.representations.abc_context import CONTEXT_FIELDS, Reading
-from midigen.representations.representation import Json, Representation
+from midigen.representations.representation import Json, Representation, refuse_below_one
 from midigen.representations.tokens import Tokens, no_plan
 from midigen.scores.score import Ints, Score
 
 UNKNOWN = "\ufffd"
 NEW_TUNE_ROWS = 3000
 """Characters at most; the end comes long before, when the network draws it."""
+MOST_BAR_ROWS = 60
+"""Characters more for each bar that is wanted; most bars take fewer than 20."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,14 @@ class AbcCharacters(Tokens):
     def transpose(self, rows: Ints, plan: Ints, semitones: int) -> tuple[Ints, Ints] | None:
         """See Representation."""
         return None if semitones else (rows, plan)
+
+    def make_plan(
+        self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None
+    ) -> Ints:
+        """See Representation. There is room for bars, which the grammar of a tune counts."""
+        refuse_below_one(bars, length)
+        rows = NEW_TUNE_ROWS + MOST_BAR_ROWS * (bars or 0) if length is None else length
+        return super().make_plan(None, rows, rng, opening)
 
     def onset_ticks(self, rows: Ints) -> Ints:
         """See Representation. Characters have no time of their own.

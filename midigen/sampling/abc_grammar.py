@@ -13,6 +13,7 @@ may be complete, what may follow it is legal too, so that a token ends with the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -32,6 +33,7 @@ from midigen.sampling.abc_places import (
     behind_space,
     in_ending,
     octaves,
+    possible_signs,
     spaces,
 )
 
@@ -49,11 +51,20 @@ Token = Generator[Legal, str, tuple[Place, str]]
 class TuneGrammar:
     """The legal next characters of one tune."""
 
-    def __init__(self, characters: str, longest: int, prompted: int = 0) -> None:
+    def __init__(
+        self, characters: str, longest: int, prompted: int = 0, bars: int | None = None, *, closes: bool = False
+    ) -> None:
         """Begin a tune of the given characters, which looks for an end so that it is not longer than ``longest``.
 
-        The first ``prompted`` characters are someone's, who need not look for an end.
+        The first ``prompted`` characters are someone's, who need not look for an end. Behind them come ``bars`` bars
+        as they are written, if that is no None; pick-ups do not count, and a second ending as much as the first. With
+        ``closes`` it is the tonic that fills the last of them, but in tuplets, pairs and chords.
         """
+        self._bars = self._last = math.inf if bars is None else bars
+        """Bars behind the prompt, and number of the last one."""
+        self._parts = math.gcd(bars or 1, 8)
+        """Parts have a multiple of so many bars."""
+        self._closes, self._tonic = closes, frozenset[str]()
         self._known = frozenset(characters)
         self._left, self._prompted = longest - MAX_TEXT, prompted
         self._is_late = False
@@ -81,7 +92,7 @@ class TuneGrammar:
     def _tune(self) -> Generator[Legal, str, None]:
         half = self._left / 2
         said = yield from header(self._known, lambda: self._prompted < 0 and self._left < half)
-        self._bar, self._unit = said.bar, said.unit_length
+        self._bar, self._unit, self._tonic = said.bar, said.unit_length, frozenset(said.key[0] + said.key[0].lower())
         # Without L: it is left open whether the unit changes with the metre, and a hornpipe must stay one.
         self._metre_field = "M" if said.unit and not said.is_hornpipe else ""
         self._known -= UNEQUAL if said.is_hornpipe else frozenset()
@@ -90,9 +101,14 @@ class TuneGrammar:
         while True:
             place, drawn = yield from self._token(place, drawn)
 
+    def _look_ahead(self, place: Place) -> None:
+        if self._prompted >= 0:
+            self._last = self._bars + place.bars + (place.position > 0)
+        self._is_late = self._prompted < 0 and (self._left < 0 or place.bars >= self._last)
+
     def _between(self, place: Place) -> Legal:
         """Return the characters that may begin a token."""
-        self._is_late = self._prompted < 0 and self._left < 0
+        self._look_ahead(place)
         left = self._bar - place.position
         if place.last in BEHIND_MARKS or place.is_paired or place.tuplet:
             more = BOWS if place.is_paired else BEHIND_MARKS.get(place.last, DECORATIONS)
@@ -109,20 +125,30 @@ class TuneGrammar:
         if place.is_slurred and (not left or self._is_late):
             return frozenset(")")
         signs = {sign[0] for sign in self._signs(place)}
-        if self._is_late and place.position:
+        if (self._is_late and place.position) or (not left and self._is_last(place)):
             return frozenset(signs) or NOTE_STARTS | {"z"}
         legal |= signs | self._brackets(place)
         if self._may_sound(place):
-            legal |= NOTE_STARTS | {"z", "x"}
+            legal |= {"z", "x"} | (NOTE_STARTS if left > 1 or self._may_fill(place, "") else self._tonic)
             legal |= DECORATIONS | {'"'} | (self._brackets_known - {"("}) | self._openings(place)
         if place.is_slurred:
             legal |= {")"}
         if place.last == "note":
-            legal |= {"-"} if left or not place.is_slurred else set()
+            legal |= {"-"} if left or not (place.is_slurred or self._is_last(place)) else set()
             legal |= {">", "<"} if left >= place.written else set()
         if place.last == "line" and place.is_closed and not place.ending:
-            legal |= {END} if self._is_late else {END, "K", *self._metre_field}
+            legal |= (
+                {END} if self._is_late else {"K", *self._metre_field} | ({END} if self._bars == math.inf else set())
+            )
         return frozenset(legal)
+
+    def _is_last(self, place: Place) -> bool:
+        """Return whether the bar is the last one that is wanted, or a pick-up to it."""
+        return place.bars + 1 == self._last
+
+    def _may_fill(self, place: Place, name: str) -> bool:
+        """Return whether a note of that name, or a rest without one, may be the last one of its bar."""
+        return not (self._closes and self._is_last(place)) or (name or place.name)[:1] in self._tonic
 
     def _openings(self, place: Place) -> Legal:
         """Return ``(`` where a slur or a tuplet may begin."""
@@ -151,34 +177,15 @@ class TuneGrammar:
             return set()
         return {number} | self._brackets_known & {"["} if place.last == "bar" else self._brackets_known & {"["}
 
-    def _signs(self, place: Place) -> list[str]:
-        """Return the bar lines that may stand here, of the known characters."""
-        return [sign for sign in self._possible_signs(place) if self._known.issuperset(sign)]
-
-    def _possible_signs(self, place: Place) -> list[str]:
-        if not place.position:
-            is_free = place.last in {"line", "space"} and not (place.is_open or place.ending)
-            return ["|:"] if is_free and not self._is_late else []
-        plain = ["|"] if place.position == self._bar or place.at_edge else []
-        # abc2midi lets the chords of a short bar outlast the tune, which is an error.
-        if place.is_slurred:
-            return []
-        if place.is_tied or (place.has_chords and place.position < self._bar):
-            return plain
-        if self._is_late:
-            return [":|"] if place.is_open or place.ending == 1 else ["|]", "||"]
-        if place.ending == 1:
-            return [*plain, ":|"]
-        opening = [] if place.is_open else ["|:"]
-        both = ["::"] if not place.ending and (place.is_open or not place.has_signs) else []
-        # Else the repeat would stay open at what sounds like the end.
-        double = [] if place.is_open else ["||", "|]"]
-        return [*plain, *double, ":|", *opening, *both]
+    def _signs(self, place: Place) -> dict[str, Place]:
+        """Return the bar lines that may stand here, of the known characters, each with the place behind it."""
+        signs = possible_signs(place, self._bar, self._last - place.bars, self._parts, is_late=self._is_late)
+        return {sign: behind_bar(place, sign, self._bar) for sign in signs if self._known.issuperset(sign)}
 
     def _token(self, place: Place, drawn: str) -> Token:
         """Yield the ways through the token that begins with ``drawn``."""
         if drawn in "|:":
-            return (yield from self._longest({sign: behind_bar(place, sign) for sign in self._signs(place)}, drawn))
+            return (yield from self._longest(self._signs(place), drawn))
         if drawn in NOTE_STARTS or drawn in "zx":
             return (yield from self._note(place, drawn))
         if drawn == "(":
@@ -197,7 +204,10 @@ class TuneGrammar:
         elif drawn in "KM":
             yield from word(":")
             said = yield from value(drawn, self._known)
-            self._bar = parse_metre(said).bar / self._unit if drawn == "M" else self._bar
+            if drawn == "M":
+                self._bar = parse_metre(said).bar / self._unit
+            else:
+                self._tonic = frozenset(said[0] + said[0].lower())
         elif drawn == '"':
             text = yield from quoted(self._known)
             return replace(place, last="text", has_chords=place.has_chords or text[0] in LETTERS)
@@ -240,6 +250,11 @@ class TuneGrammar:
         if place.tuplet:
             kind = "bound"
             room /= place.factor * (1 if is_bound else place.tuplet)
+        fits = {text: length for text, length in self._lengths.items() if length <= room}
+        if is_bound:
+            fits = {text: length for text, length in fits.items() if length == place.written}
+        elif not self._may_fill(place, name):
+            fits = {text: length for text, length in fits.items() if length < room} or fits
         return {
             text: replace(
                 place,
@@ -253,8 +268,7 @@ class TuneGrammar:
                 factor=place.factor if place.tuplet > 1 else Fraction(1),
                 is_closed=False,
             )
-            for text, length in self._lengths.items()
-            if (length == place.written if is_bound else length <= room)
+            for text, length in fits.items()
         }
 
     def _tuplets(self, place: Place) -> Legal:

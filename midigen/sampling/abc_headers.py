@@ -47,6 +47,7 @@ class Header:
     seen: str = ""
     metre: str = "4/4"
     unit: str = ""
+    key: str = ""
     is_hornpipe: bool = False
 
     @property
@@ -95,6 +96,8 @@ def header(known: Legal, is_late: Callable[[], bool]) -> Generator[Legal, str, H
             said.metre = yield from value("M", known, HORNPIPE_METRES if said.is_hornpipe else METRES)
         elif name == "L":
             said.unit = yield from value("L", known)
+        elif name == "K":
+            said.key = yield from value("K", known)
         else:
             yield from value(name, known)
     return said

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 BETWEEN_ENDINGS = 12
+LEAST_PART = 4
+"""Bars of the shortest part, where a number of bars is wanted."""
 BEFORE_MUSIC = frozenset({"line", "folded", "indent"})
 
 DECORATIONS, BOWS = frozenset("~.TuvH"), frozenset("uv")
@@ -59,6 +62,10 @@ class Place:
     has_endings: bool = False
     is_closed: bool = False
     """A double bar or a closed repeat has just been written, so that the tune may end."""
+    bars: int = 0
+    """Bars so far, without pick-ups; a second ending begins where the first one did."""
+    bars_before: int = 0
+    """The same where the first ending began."""
 
 
 def spaces(place: Place, *, is_late: bool) -> set[str]:
@@ -80,7 +87,44 @@ def octaves(letter: str) -> tuple[str, str, str]:
     return "", mark, mark * 2
 
 
-def behind_bar(place: Place, sign: str) -> Place:
+def ends_bar(place: Place, bar: Fraction) -> bool:
+    """Return whether a bar line here would end a bar of that length, or a short one that is no pick-up."""
+    return place.position > 0 and (place.position == bar or place.ending > 0 or not place.at_edge)
+
+
+def possible_signs(place: Place, bar: Fraction, wanted: float, parts: int, *, is_late: bool) -> list[str]:
+    """Return the bar lines that may stand at a place.
+
+    Args:
+        place: there.
+        bar: length of the bar.
+        wanted: bars from this one to the end.
+        parts: at a multiple of so many bars from the end a part may end.
+        is_late: whether the tune must come to its end.
+    """
+    left = wanted - ends_bar(place, bar)
+    is_inside = left < LEAST_PART or (left < math.inf and left % parts > 0)
+    if not place.position:
+        is_free = place.last in {"line", "space"} and not (place.is_open or place.ending)
+        return ["|:"] if is_free and not is_late and not (is_inside and place.bars) else []
+    plain = ["|"] if place.position == bar or place.at_edge else []
+    # abc2midi lets the chords of a short bar outlast the tune, which is an error.
+    if place.is_slurred:
+        return []
+    if place.is_tied or (place.has_chords and place.position < bar):
+        return plain if left > 0 else []
+    if is_late or left <= 0:
+        return [":|"] if place.is_open or place.ending == 1 else ["|]", "||"]
+    if is_inside:
+        return plain
+    opening = [] if place.is_open else ["|:"]
+    both = ["::"] if not place.ending and (place.is_open or not place.has_signs) else []
+    # Else the repeat would stay open at what sounds like the end.
+    double = [] if place.is_open else ["||", "|]"]
+    return [*plain, ":|"] if place.ending == 1 else [*plain, *double, ":|", *opening, *both]
+
+
+def behind_bar(place: Place, sign: str, bar: Fraction) -> Place:
     """Return the place behind a bar line."""
     closes, opens, is_plain = sign in {":|", "::"}, sign in {"|:", "::"}, sign == "|"
     ending = place.ending
@@ -96,9 +140,12 @@ def behind_bar(place: Place, sign: str) -> Place:
         has_signs=place.has_signs or closes or opens,
         ending=ending,
         is_closed=not is_plain and not is_open,
+        bars=place.bars + ends_bar(place, bar),
     )
 
 
 def in_ending(place: Place, number: int) -> Place:
     """Return the place behind the number of an ending."""
+    bars = place.bars if number == 1 else place.bars_before
+    place = replace(place, bars=bars, bars_before=bars)
     return replace(place, ending=number, has_endings=True, at_edge=True, last="number", is_closed=False)

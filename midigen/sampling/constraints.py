@@ -40,13 +40,23 @@ class Cut:
 class TuneConstraint:
     """Keeps several tunes, drawn side by side, valid."""
 
-    def __init__(self, characters: str, longest: Sequence[int], given: Ints) -> None:
+    def __init__(
+        self,
+        characters: str,
+        longest: Sequence[int],
+        given: Ints,
+        bars: int | None = None,
+        *,
+        closes: bool = False,
+    ) -> None:
         """Begin tunes with characters that are given already.
 
         Args:
             characters: what each id stands for.
             longest: at most how many characters each tune may have.
             given: ids with which all of them begin, (T, 1).
+            bars: how many come behind that; None for as many as come.
+            closes: whether the last of these bars ends with the tonic, see ``TuneGrammar``.
 
         Raises:
             SamplingError: a valid tune cannot begin like that; the sentence says which sign is in the way.
@@ -54,7 +64,7 @@ class TuneConstraint:
         self.characters = characters
         self.cut = Cut()
         self._masks: dict[frozenset[str], Tensor] = {}
-        self._grammars = [TuneGrammar(characters, most, len(given)) for most in longest]
+        self._grammars = [TuneGrammar(characters, most, len(given), bars, closes=closes) for most in longest]
         self._begin("".join(characters[row] for row in given[:, 0].tolist()))
 
     def _begin(self, text: str) -> None:

@@ -181,10 +181,17 @@ def _constraint(representation: Representation, request: Request, lanes: list[La
     is_abc = isinstance(representation, AbcCharacters)
     if request.constrain and not is_abc:
         raise UsageError(f"--constrain is for models of ABC characters; this one is for {representation.name}.")
-    if not isinstance(representation, AbcCharacters) or request.constrain is False:
+    if not isinstance(representation, AbcCharacters):
+        return None
+    if request.constrain is False:
+        if request.bars is not None:
+            raise UsageError(
+                "The bars of a tune are counted while it is kept valid: leave out --bars or --no-constrain."
+            )
         return None
     longest = [len(lane.plan) - 1 for lane in lanes]
-    return TuneConstraint(representation.characters, longest, lanes[0].rows)
+    closes = request.steering.end
+    return TuneConstraint(representation.characters, longest, lanes[0].rows, request.bars, closes=closes)
 
 
 def _lane(representation: Representation, request: Request, index: int, given: Ints, given_plan: Ints | None) -> Lane:
@@ -195,8 +202,9 @@ def _lane(representation: Representation, request: Request, index: int, given: I
     if length is not None and request.steering.end and not isinstance(representation, VoiceGrid):
         length += SPARE_ROWS
     plan = representation.make_plan(request.bars, length, rng, given_plan)
-    last_bar = None if request.bars is None else request.bars + representation.bars_begun(given, plan)
-    return Lane(rng, plan, given, last_bar)
+    if request.bars is None or isinstance(representation, AbcCharacters):
+        return Lane(rng, plan, given)
+    return Lane(rng, plan, given, request.bars + representation.bars_begun(given, plan))
 
 
 def _opening(representation: Representation, request: Request) -> tuple[Ints, Ints | None]:

@@ -14,6 +14,8 @@ from typer.testing import CliRunner, Result
 from midigen.checkpoints.run import Checkpoint
 from midigen.checkpoints.shipped import read_card, shipped_models
 from midigen.cli.app import app
+from midigen.evaluation.tune_form import tune_form
+from midigen.formats.abc_notation import read_tune, read_tunes
 from midigen.formats.midi import read_midi, write_midi
 from tests import tiny
 
@@ -112,6 +114,18 @@ def test_right_after_installing_generate_composes_a_chorale_and_says_so(empty: P
     assert "Composing with chorales, which comes with midigen: no model is trained here yet." in result.stderr
     assert [file.name for file in empty.iterdir()] == ["chorales-3.mid"]
     assert len(set(read_midi(empty / "chorales-3.mid").part.tolist())) == 4
+
+
+def test_tunes_have_the_bars_that_are_wanted_in_parts_of_eight(empty: Path) -> None:
+    result = run("generate", "folk-tunes", "--bars", "16", "--end", "--count", "4", "--seed", "3", "--no-wav", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["valid"] == 4
+    form = tune_form([read_tune(tune) for file in sorted(empty.glob("*.abc")) for tune in read_tunes(file)])
+    assert form is not None
+    assert (form.eight_bars, form.ends_on_tonic) == (1.0, 1.0)
+    refused = run("generate", "folk-tunes", "--bars", "16", "--no-constrain")
+    assert refused.exit_code == 2
+    assert "leave out --bars or --no-constrain" in " ".join(refused.stderr.split())
 
 
 def test_a_model_that_ships_is_described_like_any_other() -> None:

@@ -10,23 +10,25 @@ from midigen.errors import SamplingError
 from midigen.formats.abc2midi import valid_tunes
 from midigen.formats.abc_notation import Tune
 from midigen.sampling.abc_grammar import END, TuneGrammar
+from midigen.sampling.abc_names import NOTE_STARTS
+from midigen.sampling.abc_places import LEAST_PART
 
 CHARACTERS = "".join(chr(code) for code in range(32, 127)) + "\n"
 HEAD = "X:1\nT:A\nM:4/4\nL:1/8\nK:G\n"
 
 
-def behind(text: str, characters: str = CHARACTERS) -> frozenset[str]:
+def behind(text: str, characters: str = CHARACTERS, bars: int | None = None, *, closes: bool = False) -> frozenset[str]:
     """The characters that are legal behind a text, which must be legal itself."""
-    grammar = TuneGrammar(characters, 10_000)
+    grammar = TuneGrammar(characters, 10_000, bars=bars, closes=closes)
     for character in text:
         grammar.advance(character)
     return grammar.legal
 
 
-def drawn(seed: int, characters: str = CHARACTERS, longest: int = 600) -> Tune:
+def drawn(seed: int, characters: str = CHARACTERS, longest: int = 600, bars: int | None = None) -> Tune:
     """A tune drawn at random; half of the time a likely character, so that repeats, ties and endings come up."""
     rng = random.Random(seed)
-    grammar, text = TuneGrammar(characters, longest), ""
+    grammar, text = TuneGrammar(characters, longest, bars=bars), ""
     while True:
         legal = sorted(grammar.legal)
         likely = [character for character in legal if character in "|:[12-\n"] or legal
@@ -51,6 +53,54 @@ def test_a_poor_vocabulary_is_enough() -> None:
 def test_a_tune_comes_to_its_end() -> None:
     for longest in (100, 400):
         assert max(len(drawn(seed, longest=longest).text) for seed in range(30)) <= longest
+
+
+def test_tunes_of_so_many_bars_are_valid() -> None:
+    assert all(valid_tunes([drawn(seed, longest=10_000, bars=1 + seed % 9) for seed in range(60)]))
+
+
+@pytest.mark.parametrize(
+    ("music", "bars"),
+    [
+        ("G8|A8|]\n", 2),
+        ("B|G8|A6|]\n", 2),
+        ("|:G8|1A8:|2B8|]\n", 2),
+        ("|:G8|A8|B8|c8:|\n|:d8|e8|f8|g8|a8:|\n", 9),
+        ("|:B2|G8|A8|B8|c6:|\nB2|d8|e8|f8|g8|a6||\n", 9),
+    ],
+)
+def test_a_tune_ends_behind_so_many_bars_and_not_before(music: str, bars: int) -> None:
+    assert END in behind(HEAD + music, bars=bars)
+    assert behind(HEAD + music, bars=bars) <= {END, "\n", " "}
+    assert END not in behind(HEAD + music, bars=bars + LEAST_PART)
+
+
+def test_a_full_last_bar_closes_at_once() -> None:
+    assert behind(HEAD + "G8|A8", bars=2) == {"|"}
+    assert behind(HEAD + "|:G8|A8", bars=2) == {":"}
+
+
+@pytest.mark.parametrize(("bars", "legal"), [(5, "|:"), (8, "|"), (9, "|:"), (16, "|"), (None, "|:")])
+def test_parts_leave_room_for_another_and_are_of_eight_bars_where_that_comes_out_even(
+    bars: int | None, legal: str
+) -> None:
+    assert behind(HEAD + "G8", bars=bars) & set("|:") == set(legal)
+
+
+def test_the_bars_that_are_wanted_come_behind_a_prompt() -> None:
+    prompt = HEAD + "G8|A8|B4"
+    grammar = TuneGrammar(CHARACTERS, 10_000, len(prompt), 1)
+    for character in prompt + "A4|B8|]\n":
+        grammar.advance(character)
+    assert grammar.legal == {END}
+
+
+def test_the_tonic_fills_the_last_bar_of_a_tune_that_is_to_close() -> None:
+    assert "2" not in behind(HEAD + "G6A", bars=1, closes=True)
+    assert "2" in behind(HEAD + "G6G", bars=1, closes=True)
+    assert behind(HEAD + "G6A ", bars=1, closes=True) & NOTE_STARTS == {"G", "g"}
+    assert "2" in behind(HEAD + "G6A", bars=1)
+    assert "2" in behind(HEAD + "G8|]\nK:D\nD6D", bars=5, closes=True)
 
 
 def test_characters_that_spell_no_metre_are_named_with_what_to_do() -> None:
