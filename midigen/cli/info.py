@@ -59,6 +59,7 @@ def _is_model(folder: Path) -> bool:
 
 def _show_model(console: Console, folder: Path) -> None:
     from midigen.checkpoints.run import find_checkpoint, load_checkpoint
+    from midigen.evaluation.readings import told_in_advance
 
     checkpoint = load_checkpoint(find_checkpoint(str(folder.resolve()), folder.parent))
     config, representation = checkpoint.config, checkpoint.representation
@@ -88,7 +89,8 @@ def _show_model(console: Console, folder: Path) -> None:
     console.result(f"  pieces      {', '.join(f'{count:,} {split}' for split, count in pieces.items())}")
     if "valid_loss" in metrics:
         loss = f"{metrics['valid_loss']:.3f} nats per {representation.note_unit}"
-        console.result(f"  validation  {loss} after epoch {metrics['epoch']:.0f}")
+        given = f", {told} given," if (told := told_in_advance(representation)) else ""
+        console.result(f"  validation  {loss}{given} after epoch {metrics['epoch']:.0f}")
     console.result(f"  made by     midigen {config['midigen']}")
 
 

@@ -132,6 +132,7 @@ def test_a_model_that_ships_is_described_like_any_other() -> None:
     told = json.loads(run("info", "chorales", "--json").stdout)
     card = read_card(SHIPPED["chorales"])
     assert (told["parameters"], told["pieces"]) == (card["parameters"], card["split"])
+    assert "nats per voice and sixteenth, key and bars given, after epoch" in run("info", "jsb-record").stdout
 
 
 def test_training_goes_on_from_a_model_that_ships(empty: Path) -> None:
