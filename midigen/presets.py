@@ -56,8 +56,8 @@ PRESETS = {
     ),
     "grid-large": Preset(
         "grid",
-        ModelConfig(layers=2, hidden_size=384, head_size=256, dropout=0.6, small_start=False),
-        TrainConfig(minutes=30, batch_size=12, sequence_length=None, weight_decay=0.2, patience=60),
+        ModelConfig(layers=2, hidden_size=384, head_size=224, dropout=0.6, small_start=False),
+        TrainConfig(minutes=30, batch_size=12, sequence_length=None, weight_decay=0.2, patience=12),
         "ours: as grid, wider and held back more, for half an hour",
     ),
     "jsb-record": Preset(

@@ -73,14 +73,18 @@ class Lesson:
     """The same of the settings for training."""
 
 
+def lesson(teachers: int, composed: int) -> Lesson:
+    """Return the lesson that served the grid best."""
+    training = {"epochs": 6, "learning_rate": 1e-3, "weight_decay": 0.02, "warm_up": 0.05}
+    return Lesson(teachers, composed, {"dropout": 0.2}, training)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A model that ships: what it learns from, how, and whom that is owed to."""
 
     sources: tuple[str, ...]
     preset: str
-    minutes: float | None
-    """None for as long as the preset trains."""
     data: str
     credits: tuple[str, ...]
     licence: str = MIT
@@ -95,8 +99,7 @@ class Recipe:
 RECIPES = {
     "chorales": Recipe(
         ("bach-chorales",),
-        "grid",
-        12,
+        "grid-large",
         "Chorales in four voices by Johann Sebastian Bach, with struck-again notes, bars, fermatas and keys. Trained "
         "on none of the validation and test pieces of the JSB Chorales, nor on one that is nearly the same "
         "(BWV 140.7 and 176.6 are held out for that)",
@@ -105,12 +108,13 @@ RECIPES = {
             MUSIC21,
             "Split: M. Allan and C. K. I. Williams: Harmonising Chorales by Probabilistic Inference. NIPS 2005",
         ),
-        model={"small_start": True},
+        training={"epochs": 150, "minutes": None, "patience": 8},
+        precision="bf16-mixed",
+        lesson=lesson(teachers=3, composed=500),
     ),
     "folk-tunes": Recipe(
         ("irish", "ryans-mammoth", "oneills", "airds-airs"),
         "abc",
-        30,
         "Tunes in ABC notation: irish.abc of the MIT course on deep learning, Ryan's Mammoth Collection (Boston 1883), "
         "O'Neill's Music of Ireland (Chicago 1903) and James Aird's Selection (Glasgow from 1778)",
         (
@@ -129,12 +133,12 @@ RECIPES = {
         ),
         "MIT for the weights; the tunes traditional or in the public domain; irish.abc MIT; the other "
         "transcriptions are their makers', who name no licence, and are not included",
+        training={"minutes": 45},
         precision="bf16-mixed",
     ),
     "strings": Recipe(
         ("quartets",),
         "parts",
-        None,
         "String quartets by Haydn (opus 1 no. 1, 74 no. 1), Mozart (K. 80, 155, 156, 458) and Beethoven (opus 18 nos. "
         "1, 3, 4, 5, opus 59, 74, 132, 133), by movements or whole",
         (MUSIC21, "The files name no encoder"),
@@ -146,7 +150,6 @@ RECIPES = {
     "jsb-record": Recipe(
         ("jsb-chorales",),
         "jsb-record",
-        None,
         "The JSB Chorales: chorales in four voices by Johann Sebastian Bach, by sixteenths, with the split of 2005",
         (
             "M. Allan and C. K. I. Williams: Harmonising Chorales by Probabilistic Inference. NIPS 2005",
@@ -154,12 +157,7 @@ RECIPES = {
             "By sixteenths: C.-Z. A. Huang et al.: Counterpoint by Convolution. ISMIR 2017",
         ),
         precision="bf16-mixed",
-        lesson=Lesson(
-            teachers=4,
-            composed=400,
-            model={"dropout": 0.2},
-            training={"epochs": 6, "learning_rate": 1e-3, "weight_decay": 0.02, "warm_up": 0.05},
-        ),
+        lesson=lesson(teachers=4, composed=400),
     ),
 }
 
@@ -187,11 +185,10 @@ def read_music(name: str, recipe: Recipe, corpora: Path) -> Dataset:
     return build(collection, preset.representation, preset.options, Target(folder, mark))
 
 
-def wanted(recipe: Recipe, minutes: float | None) -> tuple[Any, TrainConfig]:
+def wanted(recipe: Recipe) -> tuple[Any, TrainConfig]:
     """Return the network and the settings for training that a recipe asks for, before any lesson."""
     preset = find_preset(recipe.preset)
-    limits = {} if minutes is None else {"epochs": None, "iterations": None, "minutes": minutes}
-    return replace(preset.model, **recipe.model), preset.training_with({**limits, **recipe.training})
+    return replace(preset.model, **recipe.model), preset.training_with(recipe.training)
 
 
 def taught(lesson: Lesson | None, model: Any, training: TrainConfig) -> tuple[Any, TrainConfig]:  # noqa: ANN401
@@ -213,10 +210,10 @@ class Lines:
         print(*(f"{name} {value:.4g}" for name, value in metrics.items()), flush=True)
 
 
-def train_anew(name: str, recipe: Recipe, minutes: float | None, folders: argparse.Namespace) -> Path:
+def train_anew(name: str, recipe: Recipe, folders: argparse.Namespace) -> Path:
     """Train as ``midigen train`` does, after a lesson if there is one, and return the run folder."""
     dataset = read_music(name, recipe, folders.corpora)
-    model, training = wanted(recipe, minutes)
+    model, training = wanted(recipe)
     hardware = Hardware("cpu", recipe.precision)
     if recipe.lesson is None:
         run = claim_run(folders.checkpoints, name)
@@ -249,7 +246,7 @@ def teach(name: str, recipe: Recipe, teachers: list[Path], folders: argparse.Nam
     larger = replace(larger, representation=checkpoints[0].representation)
     run = claim_run(folders.checkpoints, name)
     weights = checkpoints[0].model.state_dict()
-    job = Job(run.name, run, larger, *taught(lesson, *wanted(recipe, recipe.minutes)), weights, tuple(found))
+    job = Job(run.name, run, larger, *taught(lesson, *wanted(recipe)), weights, tuple(found))
     train(job, Hardware("cpu", recipe.precision), Lines())
     return run
 
@@ -257,7 +254,7 @@ def teach(name: str, recipe: Recipe, teachers: list[Path], folders: argparse.Nam
 def require_recipe(checkpoint: Checkpoint, dataset: Dataset, recipe: Recipe, *, name: str) -> None:
     """Leave with a sentence if a run is not what its card would say of it."""
     config = checkpoint.config
-    model, training = taught(recipe.lesson, *wanted(recipe, config["training"]["minutes"]))
+    model, training = taught(recipe.lesson, *wanted(recipe))
     held = {split: [dataset.manifest["pieces"][index]["name"] for index in dataset.indices(split)] for split in SPLITS}
     split = {part: [name for name in names if not name.startswith(COMPOSED)] for part, names in config["split"].items()}
     said = {
@@ -339,8 +336,6 @@ def pack(name: str, recipe: Recipe, run: Path, folders: argparse.Namespace) -> d
 def described(name: str, recipe: Recipe, trained: Checkpoint) -> dict[str, Any]:
     """Return what a card says that needs no measuring."""
     config = trained.config
-    minutes = config["training"]["minutes"]
-    other = "" if minutes == recipe.minutes else f" --minutes {minutes:g}"
     return {
         "name": name,
         "data": recipe.data,
@@ -352,14 +347,13 @@ def described(name: str, recipe: Recipe, trained: Checkpoint) -> dict[str, Any]:
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
         "training": {
             "preset": recipe.preset,
-            "minutes": minutes,
             "seconds": round(config["metrics"]["seconds"]),
             "epoch": int(config["metrics"]["epoch"]),
             "seed": config["training"]["seed"],
             **({"lesson": asdict(recipe.lesson)} if recipe.lesson else {}),
         },
         "midigen": config["midigen"],
-        "command": f"scripts/train_pretrained {name}{other}",
+        "command": f"scripts/train_pretrained {name}",
     }
 
 
@@ -368,13 +362,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=RECIPES)
     parser.add_argument("--run", type=Path, help="pack this run instead of training")
-    parser.add_argument("--minutes", type=float, help="time to train for, if not the recipe's")
     parser.add_argument("--corpora", type=Path, default=Path("corpora"))
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
     given = parser.parse_args()
     recipe = RECIPES[given.name]
     try:
-        run = given.run or train_anew(given.name, recipe, given.minutes or recipe.minutes, given)
+        run = given.run or train_anew(given.name, recipe, given)
         print(json.dumps(pack(given.name, recipe, run, given), indent=1, ensure_ascii=False))
     except MidigenError as error:
         sys.exit(f"Error: {error}")

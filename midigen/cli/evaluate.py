@@ -71,7 +71,8 @@ def evaluate(
         raise UsageError(f"{checkpoint.name} was trained on windows of its validation pieces: take --split test.")
     dataset = _dataset(console, checkpoint, source, corpora)
     own = likelihood(checkpoint, dataset, split)
-    mixed = mixed_likelihoods(checkpoint, dataset, split)
+    with console.progress("measuring", "piece") as progress:
+        mixed = mixed_likelihoods(checkpoint, dataset, split, progress)
     counted = baselines(dataset, split, checkpoint.model.window or 0)
     count, tokens = len(dataset.indices(split)), checkpoint.representation
     measured = Measured(split, count, own, mixed, counted, None, tokens.notes_per_row, told_in_advance(tokens))

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # the name PyTorch's own texts use
 
 from midigen.checkpoints.run import Checkpoint
+from midigen.corpora.fetch import Progress, no_progress
 from midigen.datasets.batches import Steps, collate, prepare_steps
 from midigen.datasets.build import Dataset
 from midigen.evaluation.readings import read, unread_grid
@@ -65,7 +66,9 @@ class Cells:
         return float(-self.probabilities.log().sum() / (self.rows != NOTHING).sum())
 
 
-def mixed_likelihoods(checkpoint: Checkpoint, dataset: Dataset, split: str) -> dict[str, float]:
+def mixed_likelihoods(
+    checkpoint: Checkpoint, dataset: Dataset, split: str, progress: Progress = no_progress
+) -> dict[str, float]:
     """Return nats a note of a split, by what has a say beside the network.
 
     Nothing for a network that is not asked so when it composes, or where it would take more than minutes.
@@ -85,11 +88,11 @@ def mixed_likelihoods(checkpoint: Checkpoint, dataset: Dataset, split: str) -> d
     transposed = max(rows) <= LONGEST_TRANSPOSED and can_be_asked_in_keys(representation)
     is_unread = unread_grid(representation) is not None
     if is_unread or not transposed:
-        cells = network_cells(checkpoint.model, dataset, split, transposed=False)
+        cells = network_cells(checkpoint.model, dataset, split, progress, transposed=False)
     if is_unread:
         found["key and bars inferred"] = cells.nll * each
     if transposed:
-        cells = network_cells(checkpoint.model, dataset, split, transposed=True)
+        cells = network_cells(checkpoint.model, dataset, split, progress, transposed=True)
         found["averaged over transpositions"] = cells.nll * each
     return {**found, "copying itself": copied_cells(cells, recipe).nll * each}
 
@@ -104,7 +107,9 @@ def can_be_asked_in_keys(representation: Representation) -> bool:
 
 
 @torch.inference_mode()
-def network_cells(model: SequenceModel, dataset: Dataset, split: str, *, transposed: bool) -> Cells:
+def network_cells(
+    model: SequenceModel, dataset: Dataset, split: str, progress: Progress = no_progress, *, transposed: bool
+) -> Cells:
     """Return what a network gives the ids of a split, averaged over transpositions (where it can be) or not.
 
     Key and bars are inferred where they may not be told (``midigen.evaluation.readings``).
@@ -121,6 +126,7 @@ def network_cells(model: SequenceModel, dataset: Dataset, split: str, *, transpo
         ids[index, : len(rows)] = torch.from_numpy(rows)
         given = read(grid, rows, ask, ask_well) if grid else ask_well(rows, [plan])[0]
         probabilities[index, : len(rows)] = given
+        progress(index + 1, len(pieces))
     return Cells(ids, probabilities, _places(dataset, split, longest))
 
 
