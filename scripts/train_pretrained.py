@@ -28,6 +28,8 @@ from midigen.checkpoints.run import (
     Checkpoint,
     find_checkpoint,
     load_checkpoint,
+    read_config,
+    read_trainer,
 )
 from midigen.checkpoints.shipped import CARD, MOST_BYTES, MOST_PASSAGE_BYTES, PRETRAINED
 from midigen.corpora.source import Collection, Piece, fingerprint, read_source
@@ -336,6 +338,7 @@ def pack(name: str, recipe: Recipe, run: Path, folders: argparse.Namespace) -> d
 def described(name: str, recipe: Recipe, trained: Checkpoint) -> dict[str, Any]:
     """Return what a card says that needs no measuring."""
     config = trained.config
+    taught_by = map(Path, read_trainer(trained.folder).get("teachers", ()))
     return {
         "name": name,
         "data": recipe.data,
@@ -347,7 +350,7 @@ def described(name: str, recipe: Recipe, trained: Checkpoint) -> dict[str, Any]:
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
         "training": {
             "preset": recipe.preset,
-            "seconds": round(config["metrics"]["seconds"]),
+            "seconds": round(sum(stage["metrics"]["seconds"] for stage in (config, *map(read_config, taught_by)))),
             "epoch": int(config["metrics"]["epoch"]),
             "seed": config["training"]["seed"],
             **({"lesson": asdict(recipe.lesson)} if recipe.lesson else {}),

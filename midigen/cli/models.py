@@ -114,9 +114,9 @@ def _show(console: Console, name: str, checkpoints: Path) -> None:
         f"{split} {figures['bfloat16'][split]:.4f} ({figures['float32'][split]:.4f} before rounding to bfloat16)"
         for split in figures["bfloat16"]
     )
-    lasted = f"{training['minutes']:g} minutes" if training["minutes"] else "as long as the preset says"
+    lasted = f"{training['seconds'] / 60:.0f} minutes to the best epoch"
     if lesson := training.get("lesson"):
-        lasted += f", {lesson['teachers']} times, and then what those networks expect"
+        lasted += f", those of its {lesson['teachers']} teachers included"
     console.result(f"{card['name']}: {card['data']}")
     for title, text in (
         ("corpus", card["corpus"]),
@@ -129,7 +129,7 @@ def _show(console: Console, name: str, checkpoints: Path) -> None:
         ),
         ("pieces", ", ".join(f"{count:,} {split}" for split, count in card["split"].items())),
         ("figures", f"{by_bits}; {figures['unit']}"),
-        ("training", f"{lasted}; these weights are those after {training['seconds'] / 60:.0f} minutes"),
+        ("training", lasted),
         ("passages", f"{kept['kept']:,} hashes of {kept['steps']} steps of the training music"),
         ("again", card["command"]),
     ):
