@@ -20,7 +20,7 @@ from fractions import Fraction
 
 from midigen.formats.abc_fields import parse_metre
 from midigen.formats.abc_music import NORMAL_NOTES, read_length
-from midigen.sampling.abc_headers import MAX_TEXT, Legal, header, quoted, value, word
+from midigen.sampling.abc_headers import MAX_TEXT, UNEQUAL, Legal, header, quoted, value, word
 from midigen.sampling.abc_names import LETTERS, NOTE_STARTS, letter, names
 from midigen.sampling.abc_places import (
     BEHIND,
@@ -41,8 +41,6 @@ END = ""
 """Stands among the legal characters for the end of the tune."""
 LENGTHS = ("", *(str(n) for n in range(2, 17)), "/", "/2", "//", "/4", "3/2", "3/", "3/4", "5/2", "7/2")
 BRACKETS = {"(": ")", "[": "]", "{": "}"}
-UNEQUAL = frozenset(".H")
-"""Decorations at which abc2midi refuses the broken rhythm that it gives a hornpipe."""
 
 Token = Generator[Legal, str, tuple[Place, str]]
 """Returns the place behind a token and the character that follows it."""
@@ -115,11 +113,9 @@ class TuneGrammar:
             if place.last in {"grace", "text"}:
                 more |= self._openings(place)
             return NOTE_STARTS | (frozenset() if self._is_late else more)
-        legal = (
-            spaces(place, is_late=self._is_late)
-            if place.ending != BETWEEN_ENDINGS or "[" in self._brackets_known
-            else set()
-        )
+        may_pause = place.ending != BETWEEN_ENDINGS or "[" in self._brackets_known
+        may_pause &= place.last != "space" or not self._goes_on(place)
+        legal = spaces(place, is_late=self._is_late) if may_pause else set()
         if place.is_tied:
             return frozenset(legal | ({place.name[0]} if left else {"|"}))
         if place.is_slurred and (not left or self._is_late):
@@ -137,9 +133,8 @@ class TuneGrammar:
             legal |= {"-"} if left or not (place.is_slurred or self._is_last(place)) else set()
             legal |= {">", "<"} if left >= place.written else set()
         if place.last == "line" and place.is_closed and not place.ending:
-            legal |= (
-                {END} if self._is_late else {"K", *self._metre_field} | ({END} if self._bars == math.inf else set())
-            )
+            legal |= {END} if self._is_late or self._bars == math.inf else set()
+            legal |= set() if self._is_late else {"K", *self._metre_field}
         return frozenset(legal)
 
     def _is_last(self, place: Place) -> bool:
@@ -149,6 +144,10 @@ class TuneGrammar:
     def _may_fill(self, place: Place, name: str) -> bool:
         """Return whether a note of that name, or a rest without one, may be the last one of its bar."""
         return not (self._closes and self._is_last(place)) or (name or place.name)[:1] in self._tonic
+
+    def _goes_on(self, place: Place) -> bool:
+        """Return whether the bar has room for another note and must have one."""
+        return not (place.position == self._bar or self._is_late or self._may_fill(place, ""))
 
     def _openings(self, place: Place) -> Legal:
         """Return ``(`` where a slur or a tuplet may begin."""
@@ -179,6 +178,8 @@ class TuneGrammar:
 
     def _signs(self, place: Place) -> dict[str, Place]:
         """Return the bar lines that may stand here, of the known characters, each with the place behind it."""
+        if self._goes_on(place):
+            return {}
         signs = possible_signs(place, self._bar, self._last - place.bars, self._parts, is_late=self._is_late)
         return {sign: behind_bar(place, sign, self._bar) for sign in signs if self._known.issuperset(sign)}
 
@@ -206,8 +207,7 @@ class TuneGrammar:
             said = yield from value(drawn, self._known)
             if drawn == "M":
                 self._bar = parse_metre(said).bar / self._unit
-            else:
-                self._tonic = frozenset(said[0] + said[0].lower())
+            self._tonic = frozenset(said[0] + said[0].lower()) if drawn == "K" else self._tonic
         elif drawn == '"':
             text = yield from quoted(self._known)
             return replace(place, last="text", has_chords=place.has_chords or text[0] in LETTERS)

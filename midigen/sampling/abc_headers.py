@@ -19,6 +19,8 @@ MAX_FREE_FIELDS, MAX_TEXT, MAX_QUOTED = 12, 100, 30
 HORNPIPE = "hornpipe"
 HORNPIPE_METRES = ("2/4", "4/4", "C")
 """In others abc2midi refuses a hornpipe."""
+UNEQUAL = frozenset(".H")
+"""Decorations at which it refuses the broken rhythm that it gives a hornpipe."""
 METRES = ("C", "C|", *(f"{n}/{d}" for n, d in product((2, 3, 4, 5, 6, 7, 9, 12), (2, 4, 8, 16))))
 UNITS = ("1/4", "1/8", "1/16")
 MODES = ("", "m", "maj", "min", "dor", "mix", "phr", "lyd", "Dor", "Mix", "Maj", "Min", "Phr", "Lyd")

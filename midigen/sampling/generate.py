@@ -26,10 +26,13 @@ from midigen.sampling.draw import DrawSettings, draw
 from midigen.sampling.expression import shape_velocities
 from midigen.sampling.finishing import with_metre, with_program, with_tempo, without_prompt
 from midigen.sampling.guides import Guides
-from midigen.sampling.lane import Lane
+from midigen.sampling.lane import Lane, plans_side_by_side
 from midigen.sampling.steering import Bent, Steering, in_key, make_steerer, set_plan
 from midigen.sampling.stepper import AnyStepper
 from midigen.scores.score import Ints, Score
+
+LEAST_ROWS = 16
+"""Of a piece that ends by itself."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +245,9 @@ def _draw_rows(
     if isinstance(representation, VoiceGrid) and not representation.ahead:
         # A network that is not told how many bars are left cannot know the end; the plan does.
         may_end = False
-    plans = _side_by_side([lane.plan for lane in lanes])
+    # A network ends a piece after three notes now and then; the grammar of tunes does not.
+    least = LEAST_ROWS if guides.constraint is None else 0
+    plans = plans_side_by_side(lanes)
     before = np.tile([column.size for column in representation.fields], (len(lanes), 1))
     context = representation.first_context(plans[:, 0])
     state = stepper.start(len(lanes))
@@ -253,7 +258,8 @@ def _draw_rows(
         else:
             before, ends = _draw_row(stepper, representation, lanes, hidden, context, guides)
             for index, lane in enumerate(lanes):
-                lane.ended |= step >= len(lane.plan) - 1 or bool(may_end and ends[index] and step > lane.given)
+                is_end = may_end and ends[index] and step > max(lane.given, least)
+                lane.ended |= step >= len(lane.plan) - 1 or bool(is_end)
                 if not lane.ended:
                     lane.add(before[index], representation)
                     guides.advance(index, lane)
@@ -292,9 +298,3 @@ def _draw_row(
         ids = draw(logits, uniforms[:, column], settings.of(described.name), settings, copied)
         drawn = torch.cat([drawn, ids[:, None]], dim=1)
     return drawn.numpy(), ends.numpy()
-
-
-def _side_by_side(plans: list[Ints]) -> Ints:
-    """Return plans of different lengths as one array (B, T, P), the shorter ones going on with their last row."""
-    longest = max(len(plan) for plan in plans)
-    return np.stack([np.pad(plan, ((0, longest - len(plan)), (0, 0)), mode="edge") for plan in plans])

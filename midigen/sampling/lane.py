@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from midigen.representations.representation import Representation
@@ -37,3 +39,9 @@ class Lane:
         if self.last_bar is not None and representation.bars_begun(self.rows, self.plan) > self.last_bar:
             self.count -= 1
             self.ended = True
+
+
+def plans_side_by_side(lanes: Sequence[Lane]) -> Ints:
+    """Return the plans as one array (B, T, P), the shorter ones going on with their last row."""
+    longest = max(len(lane.plan) for lane in lanes)
+    return np.stack([np.pad(lane.plan, ((0, longest - len(lane.plan)), (0, 0)), mode="edge") for lane in lanes])
