@@ -64,7 +64,7 @@ PRESETS = {
         "grid",
         ModelConfig(layers=2, hidden_size=384, head_size=224, dropout=0.6, small_start=False),
         TrainConfig(epochs=150, minutes=None, batch_size=12, sequence_length=None, weight_decay=0.2, patience=8),
-        "ours: as grid-large; nothing of what is to come is told, as in the benchmark",
+        "ours: as grid-large; neither fermatas nor length are told, key and bars only in training",
         options={"ahead": False},
     ),
     "notes": Preset(

@@ -37,7 +37,7 @@ from midigen.datasets.build import SPLITS, Dataset, Target, assign_splits, build
 from midigen.errors import MidigenError
 from midigen.evaluation.evaluate import likelihood
 from midigen.evaluation.originality import PASSAGE, PASSAGES, Passages, TrainingMusic, steps
-from midigen.evaluation.readings import unread_grid
+from midigen.evaluation.readings import told_in_advance
 from midigen.models.build import architecture_from_json
 from midigen.presets import find_preset
 from midigen.sampling.generate import Request, generate
@@ -307,7 +307,7 @@ def pack(name: str, recipe: Recipe, run: Path, folders: argparse.Namespace) -> d
         weights = {key: value.to(torch.bfloat16) for key, value in trained.model.state_dict().items()}
         save_file(weights, folder / MODEL)
         sizes = {split: len(dataset.indices(split)) for split in SPLITS}
-        given = ", key and bars given" if unread_grid(trained.representation) else ""
+        given = f", {told} given" if (told := told_in_advance(trained.representation)) else ""
         config = {**trained.config, "format": FORMAT, "name": name, "split": sizes}
         (folder / CONFIG).write_text(json.dumps(config) + "\n", "utf-8")
         known = Passages.of(dataset.representation.decode(*dataset.piece(i)) for i in dataset.indices("train"))

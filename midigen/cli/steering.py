@@ -21,7 +21,9 @@ Scale = Annotated[
 ]
 Range = Annotated[
     str | None,
-    options.steering("--range", metavar="LOW-HIGH", help="C4-C6; on the grid also by voice: soprano=C4-A5,bass=E2-C4."),
+    options.steering(
+        "--range", metavar="LOW-HIGH", help="C4-C6, for all parts; on the grid also by voice: soprano=C4-A5,bass=E2-C4."
+    ),
 ]
 Meter = Annotated[str | None, options.steering(metavar="N/D", help="3/4, 6/8, ...")]
 Density = Annotated[float | None, options.steering(metavar="X", help="Notes a quarter, all parts together.")]
@@ -32,7 +34,9 @@ Strength = Annotated[
 End = Annotated[bool, options.steering("--end", help="Close on the tonic, near --length or in the last of --bars.")]
 RepeatGuard = Annotated[
     int | None,
-    options.steering(metavar="N", help="Break a loop of up to N notes (grid: sixteenths) at its fourth round."),
+    options.steering(
+        metavar="N", help="Break a loop of up to N notes (grid: sixteenths, ABC: characters) at its fourth round."
+    ),
 ]
 
 

@@ -22,7 +22,7 @@ _MUSIC21 = (
 )
 _TERMS = "the encodings come with music21 by their makers' permission and are not midigen's to relicense"
 _PLAYED = "XTRMLQK"
-"""What a player needs to know: who transcribed a tune, from what, when and with what remarks says this table."""
+"""Fields of a header that are kept: who transcribed a tune, from what, when and with what remarks says this table."""
 
 _BUNDLED = (
     Corpus(

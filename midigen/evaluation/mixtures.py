@@ -215,9 +215,12 @@ def copied_cells(cells: Cells, recipe: CopyRecipe) -> Cells:
     return replace(cells, probabilities=torch.where(cells.rows == NOTHING, 1.0, mixed))
 
 
-def fit_recipe(cells: Cells) -> CopyRecipe:
-    """Return the settings that explain some pieces best: one after the other is moved while that helps."""
-    recipe = CopyRecipe(CopySettings(), CopySettings())
+def fit_recipe(cells: Cells, nearest: int = 1) -> CopyRecipe:
+    """Return the settings that explain some pieces best: one after the other is moved while that helps.
+
+    Whole rows are copied from ``nearest`` rows back on.
+    """
+    recipe = CopyRecipe(CopySettings(nearest=nearest), CopySettings())
     best = copied_cells(cells, recipe).nll
     step = FIRST_STEP
     while step >= LAST_STEP:
@@ -238,9 +241,9 @@ def _moved(recipe: CopyRecipe, part: str, name: str, move: float) -> CopyRecipe:
     return recipe._replace(**{part: replace(settings, **{name: moved})})
 
 
-def cross_fitted(cells: Cells) -> float:
+def cross_fitted(cells: Cells, nearest: int = 1) -> float:
     """Return the nats a cell where each half of the pieces is copied by the settings that fit the other half."""
     halves = [cells.of((slice(half, None, 2),)) for half in (0, 1)]
-    judged = [copied_cells(halves[half], fit_recipe(halves[1 - half])) for half in (0, 1)]
+    judged = [copied_cells(halves[half], fit_recipe(halves[1 - half], nearest)) for half in (0, 1)]
     counts: Sequence[int] = [int((half.rows != NOTHING).sum()) for half in halves]
     return float(np.average([half.nll for half in judged], weights=counts))

@@ -3,7 +3,7 @@
 One pass over the characters, which keeps some whole numbers and is at home in any text: what it does not know it passes
 over. It counts as ``midigen.evaluation.tune_form`` does: a part ends at a repeat sign or a double bar, its length is
 that of its notes, and a later ending goes on where the first one began. Simplified is what hardly matters here: an
-accidental does not change the degree, and of several voices all count as one.
+accidental does not change the degree, several voices count as one, fields within the music are passed over.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ RECIPES = {
     ),
     "notes": CopyRecipe(CopySettings(begin=1e-9), CopySettings(0.041, 0.053, 0.049, 0.049, 0.945, 0.961)),
     # Not the likeliest: single columns and quick slips give a part the pitches of another.
-    "parts": CopyRecipe(CopySettings(0.02, 0.06, 0.03, 0.03, 0.95, 0.95, nearest=16), CopySettings(begin=1e-9)),
+    "parts": CopyRecipe(CopySettings(0.02, 0.06, 0.03, 0.03, nearest=16), CopySettings(begin=1e-9)),
     "chords": CopyRecipe(CopySettings(0.066, 0.084, 0.78, 0.061, 0.79, 0.85), CopySettings()),
     # Not the likeliest, by 0.004 nats: with those fewer than half as many bars come again as in the books.
     "abc": CopyRecipe(CopySettings(0.06, 0.02, 0.002, 0.002, off_bar=0.014, nearest=24), CopySettings()),
