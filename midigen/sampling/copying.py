@@ -34,8 +34,8 @@ PLACE = ("kind of text", "place in the bar", "left of the bar", "bars of the par
 """Columns of the context of ABC characters."""
 PLACE_OF_PARTS = "place in the metre"
 """Column of the context of an ensemble: it copies from the same place in the bar."""
-PHRASE = 4
-"""Bars."""
+PHRASE, LONGEST_PART = 4, 16
+"""Bars. Only one part of a hundred in the books is longer, but copies of its own bars would go on and on."""
 NOWHERE = -1
 """A place in the bar that is in none."""
 COLDEST = 0.05
@@ -97,10 +97,10 @@ def recipe_for(checkpoint: Checkpoint) -> CopyRecipe | None:
 def copy_places(fields: Sequence[Field], context: Tensor) -> Tensor | None:
     """Return where rows stand that may copy each other from the same place only, (..., 3), from their context (..., C).
 
-    Of each row the place in the bar and behind the whole bars of the part, NOWHERE in a header, and another one in the
-    last of eight bars, where a phrase closes; the bar of a phrase of four; and, behind a full bar or a whole number of
-    them, which bar of the part it was, else 0: if the part ends there is copied from the same bar only. None where all
-    may copy.
+    Of each row the place in the bar and behind the whole bars of the part, NOWHERE in a header and in parts that have
+    become too long, and another one in the last of eight bars, where a phrase closes; the bar of a phrase of four; and,
+    behind a full bar or a whole number of them, which bar of the part it was, else 0: if the part ends there is copied
+    from the same bar only. None where all may copy.
     """
     names = [field.name for field in fields]
     if PLACE_OF_PARTS in names:
@@ -111,8 +111,9 @@ def copy_places(fields: Sequence[Field], context: Tensor) -> Tensor | None:
     kind, place, left, bars, rest = (context[..., names.index(name)] for name in PLACE)
     is_close = bars % (2 * PHRASE) == 2 * PHRASE - 1
     in_bar = (((kind * 100 + place) * 100 + left) * 100 + rest) * 2 + is_close
+    is_copied = (kind >= HEADER_KINDS) & (bars < LONGEST_PART)
     ended = torch.where((left <= 1) | ((rest == 0) & (bars % PHRASE == 0)), bars, 0)
-    return torch.stack([torch.where(kind < HEADER_KINDS, NOWHERE, in_bar), bars % PHRASE, ended], dim=-1)
+    return torch.stack([torch.where(is_copied, in_bar, NOWHERE), bars % PHRASE, ended], dim=-1)
 
 
 class Copying:

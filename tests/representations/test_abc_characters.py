@@ -77,9 +77,6 @@ def test_part_of_a_tune_is_a_plain_score() -> None:
 
 def test_what_characters_do_not_know_is_refused() -> None:
     rows, _ = ABC.encode(SCORE)
-    rng = np.random.default_rng(0)
-    with pytest.raises(RepresentationError, match="no bars"):
-        ABC.make_plan(8, None, rng)
     with pytest.raises(RepresentationError, match="without its beginning"):
         ABC.onset_ticks(rows)
     with pytest.raises(UsageError, match="no option quantum"):
@@ -87,6 +84,11 @@ def test_what_characters_do_not_know_is_refused() -> None:
     with pytest.raises(RepresentationError, match="cannot go on with abc"):
         ABC.adopt(Notes.fit([], {}))
     assert ABC.transpose(rows, np.zeros((len(rows) + 1, 0), np.int64), 1) is None
+
+
+def test_there_is_room_for_the_bars_that_are_wanted() -> None:
+    rng = np.random.default_rng(0)
+    assert len(ABC.make_plan(500, None, rng)) > 500 * 50 > len(ABC.make_plan(None, None, rng))
 
 
 def test_without_form_there_is_no_context_and_networks_of_earlier_versions_know_none() -> None:

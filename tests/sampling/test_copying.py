@@ -16,7 +16,15 @@ from midigen.formats.abc_notation import Tune, read_tune
 from midigen.models.sequence_model import end_and_rest
 from midigen.representations.abc_characters import AbcCharacters
 from midigen.representations.parts import Parts
-from midigen.sampling.copying import Copying, CopyingStepper, CopyRecipe, CopySettings, CopyStack, copy_places
+from midigen.sampling.copying import (
+    LONGEST_PART,
+    Copying,
+    CopyingStepper,
+    CopyRecipe,
+    CopySettings,
+    CopyStack,
+    copy_places,
+)
 from midigen.sampling.stepper import Stepper
 from midigen.scores.score import Part, Score
 from tests import tiny
@@ -208,6 +216,11 @@ def test_a_close_is_copied_from_a_close() -> None:
     bars = "|".join(["CDEF", "CDEG", "DDEE", "FFFF"] * 2)
     assert copied_behind(f"{HEADER}{bars[:-2]}") == set()
     assert copied_behind(f"{HEADER}{bars}||{bars[:-2]}") == {"F"}
+
+
+def test_a_part_that_has_become_too_long_copies_nothing() -> None:
+    assert copied_behind(HEADER + "CDEF|" * LONGEST_PART) == set()
+    assert copied_behind(HEADER + "CDEF|" * (LONGEST_PART - 1)) == {"C"}
 
 
 def test_a_header_copies_nothing() -> None:
