@@ -27,6 +27,7 @@ from midigen.evaluation.roman_numerals import numeral
 from midigen.evaluation.voice_leading import FAULTS, RESTING, chords, count_faults, pitches_at
 from midigen.representations.grid_plan import AXIS
 from midigen.representations.voice_grid import VOICES, VoiceGrid
+from midigen.sampling.draw import DrawSettings
 from midigen.sampling.harmonize import harmonize
 from midigen.sampling.particles import ParticleSettings
 from midigen.scores.score import TICKS_PER_QUARTER, Ints, Score
@@ -86,8 +87,13 @@ def price(checkpoint: Checkpoint, rows: Ints, plan: Ints) -> tuple[float, dict[s
     return float(loss.columns.sum() + loss.end), dict(zip(VOICES, loss.columns.tolist(), strict=True))
 
 
-def measure(checkpoint: Checkpoint, pieces: Sequence[tuple[Ints, Ints]], numbers: Sequence[int]) -> None:
-    """Harmonise the pieces with each number of particles, and print the table and the line below it."""
+def measure(
+    checkpoint: Checkpoint, pieces: Sequence[tuple[Ints, Ints]], numbers: Sequence[int], draw: DrawSettings
+) -> None:
+    """Harmonise the pieces with each number of particles, and print the table and the line below it.
+
+    The soprano's nats are its likelihood at temperature 1 only; those of the line below always are at 1.
+    """
     bach, ways = Tally(), {number: Tally() for number in numbers}
     by_particles = as_it_goes = 0.0
     for done, (rows, plan) in enumerate(pieces, 1):
@@ -96,7 +102,7 @@ def measure(checkpoint: Checkpoint, pieces: Sequence[tuple[Ints, Ints]], numbers
         bach.nats, bach.sixteenths = bach.nats + nats, bach.sixteenths + len(rows)
         bach.hear(original, original)
         for number, way in ways.items():
-            composed = harmonize(checkpoint, original, ["soprano"], ParticleSettings(SEED, number))
+            composed = harmonize(checkpoint, original, ["soprano"], ParticleSettings(SEED, number, draw=draw))
             way.nats -= composed.drawn[0].log_likelihood
             way.soprano_nats -= composed.drawn[0].log_evidence
             way.sixteenths += len(rows)
@@ -137,6 +143,7 @@ def main() -> None:
     parser.add_argument("--source", default="bach-chorales")
     parser.add_argument("--pieces", type=int, default=8)
     parser.add_argument("--particles", default="1,10,50", help="numbers, with commas between")
+    parser.add_argument("--temperature", type=float, default=0.6, help="as that of midigen harmonize")
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
     parser.add_argument("--corpora", type=Path, default=Path("corpora"))
     given = parser.parse_args()
@@ -149,7 +156,8 @@ def main() -> None:
     assert isinstance(grid, VoiceGrid)
     # A piece that leaves the model's range would be moved, and cost something else.
     known = [(rows, plan) for rows, plan in held_out if is_inside(rows, grid)]
-    measure(checkpoint, known[: given.pieces], [int(number) for number in given.particles.split(",")])
+    draw = DrawSettings(given.temperature)
+    measure(checkpoint, known[: given.pieces], [int(number) for number in given.particles.split(",")], draw)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class Wishes:
     ] = 50
     temperature: Annotated[
         float, typer.Option(metavar="X", help="Of the new notes: below 1 safer, above 1 bolder.")
-    ] = 1.0
+    ] = 0.6
     count: Annotated[int, typer.Option(metavar="N", help="Number of pieces.")] = 1
     seed: Annotated[int | None, typer.Option(metavar="N", help="Makes a piece repeatable; random by default.")] = None
     out: Annotated[Path | None, typer.Option(metavar="PATH", help="File for one piece, folder for several.")] = None
