@@ -62,15 +62,15 @@ class TuneGrammar:
         """Bars behind the prompt, and number of the last one."""
         self._parts = math.gcd(bars or 1, 8)
         """Parts have a multiple of so many bars."""
-        self._closes, self._tonic = closes, frozenset[str]()
+        self._closes, self._tonic, self._metre_field = closes, frozenset[str](), ""
         self._known = frozenset(characters)
-        self._left, self._prompted = longest - MAX_TEXT, prompted
-        self._is_late = False
-        """Looks for the end; does not change within a token."""
+        self._left, self._prompted, self._spaces = longest - MAX_TEXT, prompted, 0
+        """Characters to come, of the tune and of the prompt, and spaces just drawn in a row."""
+        self._is_late = self._is_given = False
+        """Looks for the end; begins the next token in the prompt. Neither changes within a token."""
         self._lengths = {text: read_length(text) for text in LENGTHS if self._known.issuperset(text)}
         self._brackets_known = {opens for opens, closes in BRACKETS.items() if self._known.issuperset(opens + closes)}
         self._bar = self._unit = Fraction(0)
-        self._metre_field = ""
         self._steps = self._tune()
         self.legal = next(self._steps) & self._known
         """Characters that may come next, with ``END`` among them where the tune may end."""
@@ -85,6 +85,7 @@ class TuneGrammar:
             raise ValueError(f"{character!r} is not legal here")
         self._left -= 1
         self._prompted -= 1
+        self._spaces = self._spaces + 1 if character == " " and self._prompted < 0 else 0
         self.legal = self._steps.send(character) & (self._known | {END})
 
     def _tune(self) -> Generator[Legal, str, None]:
@@ -102,6 +103,7 @@ class TuneGrammar:
     def _look_ahead(self, place: Place) -> None:
         if self._prompted >= 0:
             self._last = self._bars + place.bars + (place.position > 0)
+        self._is_given = self._prompted > 0
         self._is_late = self._prompted < 0 and (self._left < 0 or place.bars >= self._last)
 
     def _between(self, place: Place) -> Legal:
@@ -115,7 +117,7 @@ class TuneGrammar:
             return NOTE_STARTS | (frozenset() if self._is_late else more)
         may_pause = place.ending != BETWEEN_ENDINGS or "[" in self._brackets_known
         may_pause &= place.last != "space" or not self._goes_on(place)
-        legal = spaces(place, is_late=self._is_late) if may_pause else set()
+        legal = spaces(place, self._spaces, is_late=self._is_late) if may_pause else set()
         if place.is_tied:
             return frozenset(legal | ({place.name[0]} if left else {"|"}))
         if place.is_slurred and (not left or self._is_late):
@@ -139,7 +141,7 @@ class TuneGrammar:
 
     def _is_last(self, place: Place) -> bool:
         """Return whether the bar is the last one that is wanted, or a pick-up to it."""
-        return place.bars + 1 == self._last
+        return place.bars + 1 == self._last and not self._is_given
 
     def _may_fill(self, place: Place, name: str) -> bool:
         """Return whether a note of that name, or a rest without one, may be the last one of its bar."""
@@ -180,7 +182,8 @@ class TuneGrammar:
         """Return the bar lines that may stand here, of the known characters, each with the place behind it."""
         if self._goes_on(place):
             return {}
-        signs = possible_signs(place, self._bar, self._last - place.bars, self._parts, is_late=self._is_late)
+        wanted = math.inf if self._is_given else self._last - place.bars
+        signs = possible_signs(place, self._bar, wanted, self._parts, is_late=self._is_late)
         return {sign: behind_bar(place, sign, self._bar) for sign in signs if self._known.issuperset(sign)}
 
     def _token(self, place: Place, drawn: str) -> Token:
@@ -205,8 +208,7 @@ class TuneGrammar:
         elif drawn in "KM":
             yield from word(":")
             said = yield from value(drawn, self._known)
-            if drawn == "M":
-                self._bar = parse_metre(said).bar / self._unit
+            self._bar = parse_metre(said).bar / self._unit if drawn == "M" else self._bar
             self._tonic = frozenset(said[0] + said[0].lower()) if drawn == "K" else self._tonic
         elif drawn == '"':
             text = yield from quoted(self._known)
@@ -277,8 +279,7 @@ class TuneGrammar:
         return frozenset(str(notes) for notes, time in NORMAL_NOTES.items() if time * least <= room) & self._known
 
     def _tuplet_or_slur(self, place: Place) -> Token:
-        may_slur = self._may_slur(place)
-        tuplets = self._tuplets(place)
+        may_slur, tuplets = self._may_slur(place), self._tuplets(place)
         in_slur = NOTE_STARTS | (set() if place.last == "grace" else DECORATIONS) | ({"("} if tuplets else set())
         drawn = yield tuplets | (in_slur if may_slur else frozenset())
         if drawn not in tuplets:
@@ -290,8 +291,7 @@ class TuneGrammar:
 
     def _chord_or_ending(self, place: Place) -> Token:
         number = self._next_ending(place)
-        can_sound = self._may_sound(place)
-        drawn = yield frozenset(number) | (NOTE_STARTS if can_sound else frozenset())
+        drawn = yield frozenset(number) | (NOTE_STARTS if self._may_sound(place) else frozenset())
         if drawn == number:
             place = in_ending(place, int(drawn))
             return place, (yield self._between(place))

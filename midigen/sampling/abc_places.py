@@ -10,6 +10,8 @@ from typing import Any
 BETWEEN_ENDINGS = 12
 LEAST_PART = 4
 """Bars of the shortest part, where a number of bars is wanted."""
+MOST_SPACES = 20
+"""In a row. One tune of a hundred in the books has more, but copies of themselves would go on and on."""
 BEFORE_MUSIC = frozenset({"line", "folded", "indent"})
 
 DECORATIONS, BOWS = frozenset("~.TuvH"), frozenset("uv")
@@ -68,11 +70,12 @@ class Place:
     """The same where the first ending began."""
 
 
-def spaces(place: Place, *, is_late: bool) -> set[str]:
-    """Return what may divide the token before from the next one; no line may be empty."""
+def spaces(place: Place, before: int, *, is_late: bool) -> set[str]:
+    """Return what may divide the token before from the next one, behind so many spaces; no line may be empty."""
+    space = {" "} if before < MOST_SPACES else set[str]()
     if place.last in BEFORE_MUSIC:
-        return set() if is_late else {" "}
-    more = {" ", "\n"} | ({"!"} if place.last == "bar" else set()) | (set() if place.is_closed else {"\\"})
+        return set() if is_late else space
+    more = space | {"\n"} | ({"!"} if place.last == "bar" else set()) | (set() if place.is_closed else {"\\"})
     return {"\n"} if is_late and place.last == "space" else more
 
 

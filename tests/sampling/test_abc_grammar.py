@@ -11,7 +11,7 @@ from midigen.formats.abc2midi import valid_tunes
 from midigen.formats.abc_notation import Tune
 from midigen.sampling.abc_grammar import END, TuneGrammar
 from midigen.sampling.abc_names import NOTE_STARTS
-from midigen.sampling.abc_places import LEAST_PART
+from midigen.sampling.abc_places import LEAST_PART, MOST_SPACES
 
 CHARACTERS = "".join(chr(code) for code in range(32, 127)) + "\n"
 HEAD = "X:1\nT:A\nM:4/4\nL:1/8\nK:G\n"
@@ -93,6 +93,27 @@ def test_the_bars_that_are_wanted_come_behind_a_prompt() -> None:
     for character in prompt + "A4|B8|]\n":
         grammar.advance(character)
     assert grammar.legal == {END}
+
+
+def test_a_prompt_may_have_short_parts_and_bars_that_do_not_close() -> None:
+    prompt = HEAD + "|:G8|A8:|\nB|c8||d8|]\n"
+    grammar = TuneGrammar(CHARACTERS, 10_000, len(prompt), 1, closes=True)
+    for character in prompt + "A4G4|]\n":
+        grammar.advance(character)
+    assert grammar.legal == {END}
+
+
+def test_spaces_do_not_go_on_and_on() -> None:
+    assert " " in behind(HEAD + "G4" + " " * (MOST_SPACES - 1))
+    assert behind(HEAD + "G4" + " " * MOST_SPACES) == behind(HEAD + "G4 ") - {" "}
+    assert " " not in behind(HEAD + " " * MOST_SPACES)
+
+
+def test_a_prompt_may_have_more_spaces() -> None:
+    prompt = HEAD + "G4" + " " * 2 * MOST_SPACES
+    grammar = TuneGrammar(CHARACTERS, 10_000, len(prompt))
+    for character in prompt + "A4|":
+        grammar.advance(character)
 
 
 def test_the_tonic_fills_the_last_bar_of_a_tune_that_is_to_close() -> None:
