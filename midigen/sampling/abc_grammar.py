@@ -32,6 +32,7 @@ from midigen.sampling.abc_places import (
     behind_bar,
     behind_space,
     in_ending,
+    next_ending,
     octaves,
     possible_signs,
     spaces,
@@ -56,7 +57,7 @@ class TuneGrammar:
 
         The first ``prompted`` characters are someone's, who need not look for an end. Behind them come ``bars`` bars
         as they are written, if that is no None; pick-ups do not count, and a second ending as much as the first. With
-        ``closes`` it is the tonic that fills the last of them, but in tuplets, pairs and chords.
+        ``closes`` it is the tonic that fills the last of them, but in chords.
         """
         self._bars = self._last = math.inf if bars is None else bars
         """Bars behind the prompt, and number of the last one."""
@@ -114,7 +115,7 @@ class TuneGrammar:
             more = BOWS if place.is_paired else BEHIND_MARKS.get(place.last, DECORATIONS)
             if place.last in {"grace", "text"}:
                 more |= self._openings(place)
-            return NOTE_STARTS | (frozenset() if self._is_late else more)
+            return self._starts(place) | (frozenset() if self._is_late else more)
         may_pause = place.ending != BETWEEN_ENDINGS or "[" in self._brackets_known
         may_pause &= place.last != "space" or not self._goes_on(place)
         legal = spaces(place, self._spaces, is_late=self._is_late) if may_pause else set()
@@ -127,10 +128,9 @@ class TuneGrammar:
             return frozenset(signs) or NOTE_STARTS | {"z"}
         legal |= signs | self._brackets(place)
         if self._may_sound(place):
-            legal |= {"z", "x"} | (NOTE_STARTS if left > 1 or self._may_fill(place, "") else self._tonic)
+            legal |= {"z", "x"} | self._starts(place)
             legal |= DECORATIONS | {'"'} | (self._brackets_known - {"("}) | self._openings(place)
-        if place.is_slurred:
-            legal |= {")"}
+        legal |= {")"} if place.is_slurred else set()
         if place.last == "note":
             legal |= {"-"} if left or not (place.is_slurred or self._is_last(place)) else set()
             legal |= {">", "<"} if left >= place.written else set()
@@ -146,6 +146,12 @@ class TuneGrammar:
     def _may_fill(self, place: Place, name: str) -> bool:
         """Return whether a note of that name, or a rest without one, may be the last one of its bar."""
         return not (self._closes and self._is_last(place)) or (name or place.name)[:1] in self._tonic
+
+    def _starts(self, place: Place) -> Legal:
+        """Return how a note may begin: as the tonic, if it is to fill a last bar that closes."""
+        is_bound = place.is_paired or place.tuplet == 1
+        is_free = self._bar - place.position > (place.written * place.factor if is_bound else 1) or place.tuplet > 1
+        return NOTE_STARTS if is_free or not (self._closes and self._is_last(place)) else self._tonic
 
     def _goes_on(self, place: Place) -> bool:
         """Return whether the bar has room for another note and must have one."""
@@ -164,13 +170,7 @@ class TuneGrammar:
         return place.position < self._bar and place.ending != BETWEEN_ENDINGS and not is_over
 
     def _next_ending(self, place: Place) -> str:
-        """Return the number of the ending that may begin here; empty if none may."""
-        if place.position or place.last == "number":
-            return ""
-        if place.ending == BETWEEN_ENDINGS:
-            return "2"
-        is_repeat = self._known.issuperset("12:") and (place.is_open or not place.has_signs or place.has_endings)
-        return "1" if is_repeat and not (place.ending or place.at_edge or self._is_late) else ""
+        return next_ending(place, is_late=self._is_late, has_repeats=self._known.issuperset("12:"))
 
     def _brackets(self, place: Place) -> set[str]:
         number = self._next_ending(place)
@@ -255,7 +255,7 @@ class TuneGrammar:
         fits = {text: length for text, length in self._lengths.items() if length <= room}
         if is_bound:
             fits = {text: length for text, length in fits.items() if length == place.written}
-        elif not self._may_fill(place, name):
+        elif not (place.tuplet or self._may_fill(place, name)):
             fits = {text: length for text, length in fits.items() if length < room} or fits
         return {
             text: replace(
@@ -280,13 +280,14 @@ class TuneGrammar:
 
     def _tuplet_or_slur(self, place: Place) -> Token:
         may_slur, tuplets = self._may_slur(place), self._tuplets(place)
-        in_slur = NOTE_STARTS | (set() if place.last == "grace" else DECORATIONS) | ({"("} if tuplets else set())
+        in_slur = (
+            self._starts(place) | (set() if place.last == "grace" else DECORATIONS) | ({"("} if tuplets else set())
+        )
         drawn = yield tuplets | (in_slur if may_slur else frozenset())
         if drawn not in tuplets:
             return (yield from self._token(replace(place, is_slurred=True, last="slur"), drawn))
         notes = int(drawn)
-        factor = Fraction(NORMAL_NOTES[notes], notes)
-        place = replace(place, tuplet=notes, factor=factor, written=Fraction(0))
+        place = replace(place, tuplet=notes, factor=Fraction(NORMAL_NOTES[notes], notes), written=Fraction(0))
         return place, (yield NOTE_STARTS | DECORATIONS)
 
     def _chord_or_ending(self, place: Place) -> Token:

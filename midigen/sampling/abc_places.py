@@ -147,6 +147,16 @@ def behind_bar(place: Place, sign: str, bar: Fraction) -> Place:
     )
 
 
+def next_ending(place: Place, *, is_late: bool, has_repeats: bool) -> str:
+    """Return the number of the ending that may begin here; empty if none may."""
+    if place.position or place.last == "number":
+        return ""
+    if place.ending == BETWEEN_ENDINGS:
+        return "2"
+    is_repeat = has_repeats and (place.is_open or not place.has_signs or place.has_endings)
+    return "1" if is_repeat and not (place.ending or place.at_edge or is_late) else ""
+
+
 def in_ending(place: Place, number: int) -> Place:
     """Return the place behind the number of an ending."""
     bars = place.bars if number == 1 else place.bars_before
