@@ -280,10 +280,8 @@ class TuneGrammar:
 
     def _tuplet_or_slur(self, place: Place) -> Token:
         may_slur, tuplets = self._may_slur(place), self._tuplets(place)
-        in_slur = (
-            self._starts(place) | (set() if place.last == "grace" else DECORATIONS) | ({"("} if tuplets else set())
-        )
-        drawn = yield tuplets | (in_slur if may_slur else frozenset())
+        more = (frozenset() if place.last == "grace" else DECORATIONS) | frozenset("(" if tuplets else "")
+        drawn = yield tuplets | (self._starts(place) | more if may_slur else frozenset())
         if drawn not in tuplets:
             return (yield from self._token(replace(place, is_slurred=True, last="slur"), drawn))
         notes = int(drawn)
