@@ -40,6 +40,7 @@ from midigen.sampling.steering_words import (
     read_scale,
     tonality_of,
 )
+from midigen.sampling.tune_density import TuneDensity
 from midigen.sampling.tune_rule import TuneRule, TuneWishes, key_values, metre_values
 from midigen.scores.key_finding import find_key
 from midigen.scores.score import TICKS_PER_QUARTER, Ints, Key, Metre, Score
@@ -232,7 +233,9 @@ def make_steerer(
     rules = list[Rule]()
     penalty = -math.inf if steering.is_hard else SOFT
     if isinstance(representation, AbcCharacters):
-        if set(steering.wishes) - {"--repeat-guard"}:
+        if steering.density is not None:
+            rules.append(TuneDensity(representation.characters, steering.density))
+        if set(steering.wishes) - {"--repeat-guard", "--density"}:
             rules.append(
                 TuneRule(representation.characters, _tune_wishes(representation.characters, steering, penalty))
             )

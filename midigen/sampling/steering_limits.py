@@ -46,9 +46,7 @@ def _reasons(
         yield from _of_chords(representation, length)
     elif isinstance(representation, Notes):
         yield from _of_notes(representation, length, bars)
-    elif isinstance(representation, AbcCharacters):
-        yield "--density", "in a tune of characters the time of a note is not known while it is drawn"
-    elif not isinstance(representation, VoiceGrid):
+    elif not isinstance(representation, (AbcCharacters, VoiceGrid)):
         works = "--tempo, --program, --length, --prompt and what stands under Sampling in the help work"
         for wish in (*OF_PITCH, "--meter", "--density", "--repeat-guard"):
             yield wish, f"what a token of {representation.name} means is known to MidiTok alone; {works}"

@@ -161,7 +161,8 @@ def test_a_tune_says_key_metre_and_tempo_in_its_header(models: dict[str, Checkpo
 
 
 @pytest.mark.parametrize(
-    ("name", "density"), [("notes", 1.0), ("notes", 2.0), ("parts", 2.0), ("grid", 2.0), ("grid", 9.0)]
+    ("name", "density"),
+    [("notes", 1.0), ("notes", 2.0), ("parts", 2.0), ("grid", 2.0), ("grid", 9.0), ("abc", 1.0), ("abc", 3.0)],
 )
 def test_pieces_have_so_many_notes_a_quarter(models: dict[str, Checkpoint], name: str, density: float) -> None:
     wishes = {"bars": 16, "length": None, "count": 1}
@@ -335,7 +336,6 @@ def test_of_a_mask_the_probability_moved_is_what_it_cut() -> None:
         ("chords", Steering(meter="3/4"), {}, "--meter is not possible here: chord tokens have no bars"),
         ("chords", Steering(density=2), {}, "set it with --offset"),
         ("chords", Steering(end=True), {"length": None}, "name a --length"),
-        ("abc", Steering(density=2), {}, "--density is not possible here"),
         ("notes", Steering(end=True), {"length": None}, "name --bars, 2 or more"),
         ("notes", Steering(range="bass=C2-C3"), {}, "--range by voice is for four voices"),
         ("notes", Steering(meter="9/4"), {}, "--meter 9/4 does not fit"),
