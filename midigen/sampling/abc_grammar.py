@@ -57,7 +57,7 @@ class TuneGrammar:
 
         The first ``prompted`` characters are someone's, who need not look for an end. Behind them come ``bars`` bars
         as they are written, if that is no None; pick-ups do not count, and a second ending as much as the first. With
-        ``closes`` it is the tonic that fills the last of them, but in chords.
+        ``closes`` it is the tonic that fills the last of them, but in chords and in tuplets with no room behind.
         """
         self._bars = self._last = math.inf if bars is None else bars
         """Bars behind the prompt, and number of the last one."""
@@ -149,8 +149,7 @@ class TuneGrammar:
 
     def _starts(self, place: Place) -> Legal:
         """Return how a note may begin: as the tonic, if it is to fill a last bar that closes."""
-        is_bound = place.is_paired or place.tuplet == 1
-        is_free = self._bar - place.position > (place.written * place.factor if is_bound else 1) or place.tuplet > 1
+        is_free = self._bar - place.position > (place.written if place.is_paired else 1) or place.tuplet
         return NOTE_STARTS if is_free or not (self._closes and self._is_last(place)) else self._tonic
 
     def _goes_on(self, place: Place) -> bool:
@@ -255,7 +254,7 @@ class TuneGrammar:
         fits = {text: length for text, length in self._lengths.items() if length <= room}
         if is_bound:
             fits = {text: length for text, length in fits.items() if length == place.written}
-        elif not (place.tuplet or self._may_fill(place, name)):
+        elif not self._may_fill(place, "z" if place.tuplet else name):
             fits = {text: length for text, length in fits.items() if length < room} or fits
         return {
             text: replace(
