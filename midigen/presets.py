@@ -75,8 +75,8 @@ PRESETS = {
     ),
     "parts": Preset(
         "parts",
-        ModelConfig(layers=2, hidden_size=256, head_size=192, dropout=0.4),
-        TrainConfig(minutes=10, batch_size=16, sequence_length=64, weight_decay=0.1, average=0.99),
+        ModelConfig(layers=2, hidden_size=256, head_size=192, dropout=0.5),
+        TrainConfig(minutes=10, batch_size=16, sequence_length=64, weight_decay=0.6, average=0.99),
         "ours: as notes, held back more",
     ),
     "chords": Preset(

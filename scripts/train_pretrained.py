@@ -146,7 +146,7 @@ RECIPES = {
         (MUSIC21, "The files name no encoder"),
         f"{MIT}; the files name no terms of their own, but music21 warns that some of its collection may not be used "
         "commercially",
-        training={"epochs": 12, "minutes": None},
+        training={"epochs": 30, "minutes": None, "patience": 4},
         precision="bf16-mixed",
     ),
     "jsb-record": Recipe(

@@ -30,7 +30,9 @@ def generate(
             show_default=False,
         ),
     ] = None,
-    length: Annotated[int | None, options.piece(metavar="N", help="Notes; on the grid, sixteenths.")] = None,
+    length: Annotated[
+        int | None, options.piece(metavar="N", help="Notes; on the grid, sixteenths; in ABC, characters.")
+    ] = None,
     bars: Annotated[int | None, options.piece(metavar="N", help="Bars; in ABC as written.")] = None,
     count: Annotated[int, options.piece(metavar="N", help="Number of pieces.")] = 1,
     seed: Annotated[int | None, options.piece(metavar="N", help="Makes a piece repeatable; random by default.")] = None,
