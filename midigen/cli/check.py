@@ -56,7 +56,8 @@ def check(
     for flaw in errors:
         console.detail(_line(flaw))
     console.note(f"{sound:,} of {tunes:,} tunes are without fault.")
-    console.note(f"{valid:,} are valid: abc2midi reports no error either." if is_there else f"{MISSING}.")
+    rest = "; -v shows those in others." if errors and not console.verbose else "."
+    console.note(f"{valid:,} of these are valid: abc2midi reports no error{rest}" if is_there else f"{MISSING}.")
     if faults or unread:
         raise typer.Exit(1)
 

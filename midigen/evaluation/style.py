@@ -87,7 +87,10 @@ class StyleNetwork(ImageClassifier):
         """
         found = [i for i, (title, corpora) in enumerate(self.classes.items()) if name == title or name in corpora]
         if not found:
-            known = dict.fromkeys([*self.classes, *(corpus for corpora in self.classes.values() for corpus in corpora)])
+            # One class, of no corpus, is damaged music.
+            known = dict.fromkeys(
+                name for title, corpora in self.classes.items() if corpora for name in (title, *corpora)
+            )
             raise UsageError(f"The style network does not know {name!r}; it knows: {', '.join(known)}.")
         return found
 

@@ -51,7 +51,7 @@ def test_a_tune_without_fault_is_not_valid_if_abc2midi_finds_an_error() -> None:
     found = json.loads(runner.invoke(app, ["check", "three.abc", "--json"]).stdout)
     assert (found["tunes"], found["without_fault"], found["valid"]) == (3, 2, 1)
     assert {error["line"] for error in found["abc2midi_errors"]} == {19}
-    assert "1 are valid" in runner.invoke(app, ["check", "three.abc"]).stderr
+    assert "1 of these are valid" in runner.invoke(app, ["check", "three.abc"]).stderr
     assert "three.abc:19:" in runner.invoke(app, ["--verbose", "check", "three.abc"]).output
 
 
