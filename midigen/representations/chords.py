@@ -25,12 +25,13 @@ import numpy as np
 
 from midigen.errors import RepresentationError, UsageError
 from midigen.fields import Field
-from midigen.representations.representation import Json, Representation, usual_shifts
+from midigen.representations.representation import Json, Representation, refuse_below_one, usual_shifts
 from midigen.representations.tokens import Tokens, no_plan
 from midigen.scores.score import TICKS_PER_QUARTER, Ints, Score
 
 PITCHES = 128
-NEW_PIECE_ROWS = 500
+NEW_PIECE_ROWS, ROWS_IN_BAR = 500, 100
+"""At most."""
 OFFSETS = {"0.25": TICKS_PER_QUARTER // 4, "0.5": TICKS_PER_QUARTER // 2}
 """Ticks from one element to the next."""
 SAMPLED = "sampled"
@@ -152,6 +153,17 @@ class Chords(Tokens):
         uniform = (np.random.default_rng(0).random(len(rows)) + GOLDEN * np.cumsum(rows[:, 0])) % 1
         gaps = ticks[np.searchsorted(np.cumsum(counts) / counts.sum(), uniform, side="right")]
         return np.asarray(np.cumsum(gaps) - gaps[:1], np.int64)
+
+    def make_plan(
+        self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None
+    ) -> Ints:
+        """See Representation. There is room for the bars that are wanted."""
+        refuse_below_one(bars, length)
+        return super().make_plan(None, ROWS_IN_BAR * bars if bars is not None else length, rng, opening)
+
+    def bars_begun(self, rows: Ints, plan: Ints) -> int:
+        """See Representation. Elements are written in 4/4."""
+        return int(self.onset_ticks(rows)[-1]) // (4 * TICKS_PER_QUARTER) + 1 if len(rows) else 0
 
     def to_json(self) -> Json:
         """See Representation. Chords are written by the names of their notes: ``G3.C4``."""

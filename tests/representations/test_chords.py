@@ -178,11 +178,20 @@ def test_a_new_piece_has_the_length_asked_for_or_500_elements() -> None:
     assert KNOWN.make_plan(None, 7, rng, np.zeros((4, 0), np.int64)).shape == (11, 0)
 
 
-def test_bars_are_refused_in_words() -> None:
-    with pytest.raises(RepresentationError, match="draws elements knows no bars; use --length"):
-        KNOWN.make_plan(4, None, np.random.default_rng(0))
-    with pytest.raises(RepresentationError, match="draws elements knows no bars; use --length"):
-        KNOWN.bars_begun(np.array([[60]]), np.zeros((2, 0), np.int64))
+@pytest.mark.parametrize(("offset", "in_bar"), [("0.5", 8), ("0.25", 16)])
+def test_bars_are_of_four_quarters(offset: str, in_bar: int) -> None:
+    chords = replace(KNOWN, offset=offset)
+    assert len(chords.make_plan(4, None, np.random.default_rng(0))) > 4 * in_bar
+    begun = [
+        chords.bars_begun(np.full((rows, 1), 60), no_plan(np.zeros(rows, np.int64)))
+        for rows in (0, 1, in_bar, in_bar + 1)
+    ]
+    assert begun == [0, 1, 1, 2]
+
+
+def test_a_piece_has_one_bar_and_one_element_at_least() -> None:
+    with pytest.raises(RepresentationError, match="at least one"):
+        KNOWN.make_plan(0, None, np.random.default_rng(0))
     with pytest.raises(RepresentationError, match="at least one"):
         KNOWN.make_plan(None, 0, np.random.default_rng(0))
 

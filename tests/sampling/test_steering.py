@@ -153,6 +153,11 @@ def test_bars_have_the_metre(models: dict[str, Checkpoint], name: str, meter: st
         assert {f"{metre.numerator}/{metre.denominator}" for metre in score.metres} == {meter}
 
 
+def test_chord_tokens_go_on_for_as_many_bars_as_are_wanted(models: dict[str, Checkpoint]) -> None:
+    for score in compose(models["chords"], bars=3, length=None).scores:
+        assert score.onset.max() // (4 * 480) == 2
+
+
 def test_a_tune_says_key_metre_and_tempo_in_its_header(models: dict[str, Checkpoint]) -> None:
     for score in compose(models["abc"], Steering(key="D", meter="3/4"), bpm=99.5).scores:
         assert (header(score, "K"), header(score, "M"), header(score, "Q")) == ("D", "3/4", "1/4=99.5")
