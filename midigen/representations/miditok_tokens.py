@@ -109,7 +109,7 @@ class MidiTokTokens(Tokens):
         return [np.array([token.split("_")[0] for token in column]) for column in self._vocabularies]
 
     @cached_property
-    def _pitches(self) -> list[Ints]:
+    def pitches(self) -> list[Ints]:
         """The pitch that each id of a column stands for, -1 for what is no pitch. Ids of pitches follow each other."""
         tokens = [[token.split("_") for token in column] for column in self._vocabularies]
         return [np.array([int(t[1]) if t[0] in PITCH_KINDS else -1 for t in column]) for column in tokens]
@@ -189,7 +189,7 @@ class MidiTokTokens(Tokens):
 
     def _pitches_of(self, rows: Ints) -> Ints:
         """Return the pitch of each id, (T, K), -1 for what is none."""
-        return np.stack([pitches[rows[:, column]] for column, pitches in enumerate(self._pitches)], axis=1)
+        return np.stack([pitches[rows[:, column]] for column, pitches in enumerate(self.pitches)], axis=1)
 
     def onset_ticks(self, rows: Ints) -> Ints:
         """See Representation. A token alone has no time.

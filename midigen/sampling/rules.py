@@ -14,6 +14,7 @@ from torch import Tensor
 
 from midigen.representations.chords import Chords
 from midigen.representations.grid_plan import LOWEST
+from midigen.representations.miditok_tokens import MidiTokTokens
 from midigen.representations.notes import Notes
 from midigen.representations.parts import Parts
 from midigen.representations.representation import Representation
@@ -63,11 +64,16 @@ def elements_of(representation: Representation) -> list[tuple[int, ...]]:
         return [*((pitch + LOWEST,) for pitch in range(SILENT)), (), ()]
     if isinstance(representation, Chords):
         return list(representation.elements)
-    return [(pitch,) for pitch in range(representation.fields[pitch_column(representation)].size)]
+    column = pitch_column(representation)
+    if isinstance(representation, MidiTokTokens):
+        return [(pitch,) if pitch >= 0 else () for pitch in representation.pitches[column].tolist()]
+    return [(pitch,) for pitch in range(representation.fields[column].size)]
 
 
 def pitch_column(representation: Representation) -> int:
     """Return the first column that holds a pitch."""
+    if isinstance(representation, MidiTokTokens):
+        return next(column for column, pitches in enumerate(representation.pitches) if (pitches >= 0).any())
     return representation.pitch_column if isinstance(representation, Notes) else 0
 
 

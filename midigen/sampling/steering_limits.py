@@ -47,9 +47,9 @@ def _reasons(
     elif isinstance(representation, Notes):
         yield from _of_notes(representation, length, bars)
     elif not isinstance(representation, (AbcCharacters, VoiceGrid)):
-        works = "--tempo, --program, --length, --prompt and what stands under Sampling in the help work"
-        for wish in (*OF_PITCH, "--meter", "--density", "--repeat-guard"):
-            yield wish, f"what a token of {representation.name} means is known to MidiTok alone; {works}"
+        works = "--key, --scale, --range and --repeat-guard work"
+        for wish in ("--chords", "--end", "--meter", "--density"):
+            yield wish, f"when a token of {representation.name} sounds is known to MidiTok alone; {works}"
     if isinstance(model, NoteNetwork):
         for wish in ("--density", "--end"):
             yield wish, "the published note network computes each step, so that there is no choice to bend"

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from midigen.cli.app import app
 from midigen.formats.midi import DRUM_CHANNEL, read_midi, write_midi
 from midigen.scores.score import Part, Score
+from midigen.scores.statistics import is_drum
 
 BARS = 4
 PARTS = (Part("melody", 73), Part("bass", 33), Part("drums", 0, is_drum=True))
@@ -70,6 +71,9 @@ def test_a_folder_of_many_instruments_trains_and_yields_many_instruments(here: P
     tracks = mido.MidiFile(here / "new.mid").tracks
     on_ten = {m.note for track in tracks for m in track if m.type == "note_on" and m.channel == DRUM_CHANNEL}
     assert on_ten >= {KICK, HAT}
+    midigen("generate", "band", "--seed", 1, "--length", 300, "--key", "D", "--out", "d.mid", "--no-wav")
+    in_d = read_midi(here / "d.mid")
+    assert {pitch % 12 for pitch in in_d.pitch[~is_drum(in_d)].tolist()} <= {2, 4, 6, 7, 9, 11, 1}
 
 
 def test_an_ensemble_trains_and_yields_its_parts_apart(here: Path, songs: Path) -> None:

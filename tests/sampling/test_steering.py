@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from midigen.checkpoints.run import Checkpoint
+from midigen.cli.options import TOKENIZERS
 from midigen.datasets.build import Dataset
 from midigen.errors import UsageError
 from midigen.formats.abc2midi import valid_tunes
@@ -26,7 +27,7 @@ from midigen.representations.parts import Parts
 from midigen.sampling.closing import PartsClose
 from midigen.sampling.generate import Generated, Prompt, Request, generate
 from midigen.sampling.lane import Lane
-from midigen.sampling.rules import RepeatGuard, Rule, loop_period
+from midigen.sampling.rules import PitchMask, RepeatGuard, Rule, loop_period, pitch_column
 from midigen.sampling.steering import Steerer, Steering
 from midigen.sampling.steering_limits import require_possible
 from midigen.sampling.steering_words import Tonality
@@ -357,11 +358,21 @@ def test_what_has_no_means_is_said(
         compose(models[name], steering, **wishes)
 
 
-@pytest.mark.parametrize("wish", ["--key", "--meter", "--density", "--chords", "--end", "--repeat-guard"])
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_of_miditoks_tokens_only_pitches_outside_key_and_range_are_forbidden(name: str) -> None:
+    tokens = find_tokenizer(f"miditok:{name}")()
+    column = pitch_column(tokens)
+    lane = Lane(np.random.default_rng(0), np.zeros((2, 0), np.int64), np.zeros((0, len(tokens.fields)), np.int64))
+    mask = PitchMask(tokens, frozenset({2, 6, 9}), {"": (60, 72)}, None)
+    bias = mask.bias(lane, column, np.zeros(0, np.int64), np.zeros(column, np.int64))
+    assert bias is not None
+    allowed = tokens.pitches[column][np.isfinite(bias.numpy())]
+    assert set(allowed.tolist()) == {-1, 62, 66, 69}
+
+
+@pytest.mark.parametrize("wish", ["--meter", "--density", "--chords", "--end"])
 def test_of_miditoks_tokens_it_is_said_what_works(models: dict[str, Checkpoint], wish: str) -> None:
-    with pytest.raises(
-        UsageError, match=f"{wish} is not possible here: .*miditok:REMI.*; --tempo, --program, --length"
-    ):
+    with pytest.raises(UsageError, match=f"{wish} is not possible here: .*miditok:REMI.*; --key, --scale, --range"):
         require_possible(find_tokenizer("miditok:REMI")(), models["notes"].model, [wish], None, None)
 
 
