@@ -23,13 +23,13 @@ from midigen.formats.abc_music import NORMAL_NOTES, read_length
 from midigen.sampling.abc_headers import MAX_TEXT, UNEQUAL, Legal, header, quoted, value, word
 from midigen.sampling.abc_names import LETTERS, NOTE_STARTS, letter, names
 from midigen.sampling.abc_places import (
-    BEHIND,
     BEHIND_MARKS,
     BETWEEN_ENDINGS,
     BOWS,
     DECORATIONS,
     Place,
     behind_bar,
+    behind_sign,
     behind_space,
     in_ending,
     next_ending,
@@ -113,7 +113,7 @@ class TuneGrammar:
         left = self._bar - place.position
         if place.last in BEHIND_MARKS or place.is_paired or place.tuplet:
             more = BOWS if place.is_paired else BEHIND_MARKS.get(place.last, DECORATIONS)
-            if place.last in {"grace", "text"}:
+            if place.last in {"grace", "text", "texts"}:
                 more |= self._openings(place)
             return self._starts(place) | (frozenset() if self._is_late else more)
         may_pause = place.ending != BETWEEN_ENDINGS or "[" in self._brackets_known
@@ -211,12 +211,13 @@ class TuneGrammar:
             self._tonic = frozenset(said[0] + said[0].lower()) if drawn == "K" else self._tonic
         elif drawn == '"':
             text = yield from quoted(self._known)
-            return replace(place, last="text", has_chords=place.has_chords or text[0] in LETTERS)
+            last = "texts" if place.last == "text" else "text"
+            return replace(place, last=last, has_chords=place.has_chords or text[0] in LETTERS)
         elif drawn == "{":
             yield from names("}")
         if drawn in "12":
             return in_ending(place, int(drawn))
-        return replace(place, **BEHIND.get(drawn, {"last": "mark"}))
+        return behind_sign(place, drawn)
 
     def _longest(self, texts: Mapping[str, Place], drawn: str = "") -> Token:
         """Yield the ways through some texts that begin with ``drawn``, each with the place behind it."""
@@ -236,7 +237,7 @@ class TuneGrammar:
             yield from word(place.name[1:])
             return (yield from self._longest(self._sounds(place, place.name, "bound")))
         name = yield from letter(drawn)
-        kind = "bound" if place.is_paired or place.last in {"mark", "grace"} else "note"
+        kind = "bound" if place.is_paired or place.last in {"mark", "marks", "grace"} else "note"
         texts = {
             marks + text: behind
             for marks in octaves(name)

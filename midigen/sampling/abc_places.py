@@ -15,8 +15,15 @@ MOST_SPACES = 20
 BEFORE_MUSIC = frozenset({"line", "folded", "indent"})
 
 DECORATIONS, BOWS = frozenset("~.TuvH"), frozenset("uv")
-BEHIND_MARKS = {"mark": DECORATIONS - BOWS, "bow": DECORATIONS, "grace": frozenset[str](), "text": DECORATIONS | {'"'}}
-"""Decorations behind what belongs to the note that follows."""
+BEHIND_MARKS = {
+    "mark": DECORATIONS - BOWS,
+    "bow": DECORATIONS,
+    "marks": frozenset[str](),
+    "grace": frozenset[str](),
+    "text": DECORATIONS | {'"'},
+    "texts": DECORATIONS,
+}
+"""Decorations behind what belongs to the note that follows: as in the books, two in a row at most, and two texts."""
 BEHIND: dict[str, dict[str, Any]] = {
     "\n": {"last": "line"},
     "!": {"last": "line"},
@@ -42,7 +49,7 @@ class Place:
     """The bar may be short: a section begins with it."""
     last: str = "line"
     """The kind of the last token: line, folded (a line that goes on), indent (a space that begins a line), space,
-    bar, number, text, note, bound (a note with others), rest, mark or tie."""
+    bar, number, text, texts (two), note, bound (a note with others), rest, mark, marks (two), bow, grace or tie."""
     written: Fraction = Fraction(0)
     """Length of the last note."""
     name: str = ""
@@ -82,6 +89,13 @@ def spaces(place: Place, before: int, *, is_late: bool) -> set[str]:
 def behind_space(place: Place) -> Place:
     """Return the place behind a space."""
     return replace(place, last="indent" if place.last in BEFORE_MUSIC else "space")
+
+
+def behind_sign(place: Place, sign: str) -> Place:
+    """Return the place behind a decoration or another sign of one character."""
+    return replace(
+        place, **({"last": "marks"} if place.last in {"mark", "bow"} else BEHIND.get(sign, {"last": "mark"}))
+    )
 
 
 def octaves(letter: str) -> tuple[str, str, str]:

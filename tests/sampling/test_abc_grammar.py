@@ -169,6 +169,9 @@ def test_what_these_collections_write_is_legal(music: str) -> None:
         (HEAD + "G2>", "|- z"),
         (HEAD + "(3G", "|z"),
         (HEAD + "G4", "!"),
+        (HEAD + '"G""4"', '"'),
+        (HEAD + "uT", "TuH"),
+        (HEAD + "HHG", ">"),
     ],
 )
 def test_what_would_break_a_tune_is_illegal(text: str, illegal: str) -> None:
