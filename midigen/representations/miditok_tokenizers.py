@@ -73,6 +73,7 @@ class Remi(_WithBars):
     """Revamped MIDI (Huang and Yang 2020)."""
 
     name = "miditok:REMI"
+    tells_bars = True
 
 
 class Tsd(MidiTokTokens):
@@ -122,6 +123,7 @@ class CPWord(_Compound):
     """Compound words (Hsiao et al. 2021)."""
 
     name = "miditok:CPWord"
+    tells_bars = True
     note_unit = "compound word"
 
     def _are(self, kind: str, rows: Ints) -> Any:  # noqa: ANN401  # a mask of shape (T,)

@@ -45,6 +45,8 @@ class MidiTokTokens(Tokens):
     """What one tokenizer is told beyond what all are."""
     cuts: ClassVar[bool] = False
     """Whether a note ends where its key is struck again."""
+    tells_bars: ClassVar[bool] = False
+    """Whether a bar begins with a row of its own."""
     note_unit: ClassVar[str] = "token"
     new_piece_rows: ClassVar[int] = 2000
     options: ClassVar[Mapping[str, Any]] = {}

@@ -152,6 +152,9 @@ class Progression(Rule):
         if isinstance(self._representation, Chords):
             ticks = int(self._representation.onset_ticks(np.zeros((lane.count + 1, 1), np.int64))[-1])
             return self._biases[self._chord(ticks // (4 * TICKS_PER_QUARTER))]
+        if isinstance(self._representation, MidiTokTokens):
+            bar = self._representation.bars_begun(lane.rows, lane.plan) - 1
+            return self._biases[self._chord(bar)] if column in self._table.columns else None
         bar = int((lane.plan[: lane.count + 1, 0] == 0).sum()) - 1
         bias = self._table.struck_again(self._biases[self._chord(bar)], column, context)
         sounding = self._table.sounding(column, context)

@@ -9,6 +9,7 @@ from midigen.models.build import Model
 from midigen.models.classic import NoteNetwork
 from midigen.representations.abc_characters import AbcCharacters
 from midigen.representations.chords import SAMPLED, Chords
+from midigen.representations.miditok_tokens import MidiTokTokens
 from midigen.representations.notes import DRUMS, Notes
 from midigen.representations.representation import Representation
 from midigen.representations.voice_grid import VoiceGrid
@@ -47,8 +48,9 @@ def _reasons(
     elif isinstance(representation, Notes):
         yield from _of_notes(representation, length, bars)
     elif not isinstance(representation, (AbcCharacters, VoiceGrid)):
-        works = "--key, --scale, --range and --repeat-guard work"
-        for wish in ("--chords", "--end", "--meter", "--density"):
+        tells_bars = isinstance(representation, MidiTokTokens) and representation.tells_bars
+        works = f"--key, --scale, --range{', --chords' * tells_bars} and --repeat-guard work"
+        for wish in ("--end", "--meter", "--density", *(() if tells_bars else ("--chords",))):
             yield wish, f"when a token of {representation.name} sounds is known to MidiTok alone; {works}"
     if isinstance(model, NoteNetwork):
         for wish in ("--density", "--end"):

@@ -370,7 +370,7 @@ def test_of_miditoks_tokens_only_pitches_outside_key_and_range_are_forbidden(nam
     assert set(allowed.tolist()) == {-1, 62, 66, 69}
 
 
-@pytest.mark.parametrize("wish", ["--meter", "--density", "--chords", "--end"])
+@pytest.mark.parametrize("wish", ["--meter", "--density", "--end"])
 def test_of_miditoks_tokens_it_is_said_what_works(models: dict[str, Checkpoint], wish: str) -> None:
     with pytest.raises(UsageError, match=f"{wish} is not possible here: .*miditok:REMI.*; --key, --scale, --range"):
         require_possible(find_tokenizer("miditok:REMI")(), models["notes"].model, [wish], None, None)
