@@ -29,7 +29,7 @@ from midigen.scores.features import notes_per_quarter
 from midigen.scores.score import TICKS_PER_QUARTER, Ints, Score
 from midigen.scores.time import bar_starts
 
-PIECES, BARS, ROWS = 20, 8, 96
+PIECES, BARS = 20, 8
 KEY, RANGE, CHORDS, METER_QUARTERS = "G", "E3-C5", "C G Am F", 3
 CLOSE_ENOUGH = 0.15
 """By so much the density of a piece may differ."""
@@ -119,13 +119,10 @@ def without_loop(checkpoint: Checkpoint) -> Measure:
 
 def compose(checkpoint: Checkpoint, steering: Steering, temperature: float = 1.0) -> Generated:
     """Compose the pieces."""
-    representation = checkpoint.representation
-    knows_bars = representation.name in ("grid", "abc") or representation.options.get("clock") == "quarters"
     request = Request(
         seed=1,
         count=PIECES,
-        bars=BARS if knows_bars else None,
-        length=None if knows_bars else ROWS,
+        bars=BARS,
         settings=DrawSettings(temperature),
         steering=steering,
     )

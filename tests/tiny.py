@@ -52,7 +52,7 @@ def hymn(seed: int, bars: int = 3) -> Score:
 
 
 def dataset(
-    folder: Path, scores: list[Score], tokens: str = "notes", splits: str | None = None, **options: bool
+    folder: Path, scores: list[Score], tokens: str = "notes", splits: str | None = None, **options: bool | str
 ) -> Dataset:
     """Build a dataset; ``splits`` has a letter for each score, t(rain), v(alid) or e (test)."""
     words = {"t": "train", "v": "valid", "e": "test"}

@@ -156,14 +156,21 @@ class NoteNetwork(_WindowNetwork):
 
     def logits(self, column: int, hidden: Tensor, context: Tensor, drawn: Tensor) -> Tensor:  # noqa: ARG002
         """See Network. Step and duration are not drawn: all but the nearest id are impossible."""
-        pitch, times = self._heads(hidden)
         if column == 0:
-            return F.pad(pitch, (0, 1), value=-math.inf)
-        time = times[:, column - 1].clamp(max=self.MOST_SILENCE if column == 1 else math.inf)
-        ids = (time * self.quantum).round().long() - self.SHORTEST[column]
+            return F.pad(self._heads(hidden)[0], (0, 1), value=-math.inf)
         size = self.fields[column].size
-        certain = F.one_hot(ids.clamp(0, size - 1), size)
-        return torch.where(certain == 1, 0.0, -math.inf)
+        return F.one_hot(self._means(column, hidden).round().long().clamp(0, size - 1), size).float().log()
+
+    def spread(self, column: int, hidden: Tensor) -> Tensor:
+        """Return the log-likelihoods, (B, size), of all steps or durations around the one that is computed."""
+        ids = torch.arange(size := self.fields[column].size, device=hidden.device)
+        deviation = self.squared_error[column - 1].sqrt() * self.quantum  # type: ignore[index]
+        return log_mass(self._means(column, hidden)[:, None], deviation, ids, size)
+
+    def _means(self, column: int, hidden: Tensor) -> Tensor:
+        """Return the step or the duration that is computed, (B,), as a real id."""
+        time = self._heads(hidden)[1][:, column - 1].clamp(max=self.MOST_SILENCE if column == 1 else math.inf)
+        return time * self.quantum - self.SHORTEST[column]
 
     def loss(self, batch: Batch, state: State | None = None) -> tuple[Loss, State]:
         """See Network."""

@@ -151,6 +151,14 @@ class AbcCharacters(Tokens):
         rows = NEW_TUNE_ROWS + MOST_BAR_ROWS * (bars or 0) if length is None else length
         return super().make_plan(None, rows, rng, opening)
 
+    def bars_begun(self, rows: Ints, plan: Ints) -> int:
+        """See Representation. The grammar of tunes counts bars.
+
+        Raises:
+            RepresentationError: always.
+        """
+        raise RepresentationError("Characters alone know no bars.")
+
     def onset_ticks(self, rows: Ints) -> Ints:
         """See Representation. Characters have no time of their own.
 

@@ -22,16 +22,16 @@ from itertools import groupby, pairwise
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from midigen.errors import RepresentationError, UsageError
 from midigen.fields import Field
-from midigen.representations.representation import Json, Representation, refuse_below_one, usual_shifts
+from midigen.representations.representation import Json, Representation, usual_shifts
 from midigen.representations.tokens import Tokens, no_plan
-from midigen.scores.score import TICKS_PER_QUARTER, Ints, Score
+from midigen.scores.score import TICKS_PER_QUARTER, Ints, Metre, Score
+from midigen.scores.time import DEFAULT_METRE
 
 PITCHES = 128
-NEW_PIECE_ROWS, ROWS_IN_BAR = 500, 100
-"""At most."""
 OFFSETS = {"0.25": TICKS_PER_QUARTER // 4, "0.5": TICKS_PER_QUARTER // 2}
 """Ticks from one element to the next."""
 SAMPLED = "sampled"
@@ -59,10 +59,13 @@ class Chords(Tokens):
     """"0.25" or "0.5" quarters, or "sampled"."""
     gaps: tuple[tuple[int, int], ...] = ((OFFSETS["0.5"], 1),)
     """Ticks from an element to the next in the training pieces, and how often they occur: what "sampled" draws from."""
+    written: Metre = DEFAULT_METRE
+    """Of new pieces: elements tell no metre."""
     name: ClassVar[str] = "chords"
     note_unit: ClassVar[str] = "element"
     velocities: ClassVar[bool] = False
-    new_piece_rows: ClassVar[int] = NEW_PIECE_ROWS
+    new_piece_rows: ClassVar[int] = 500
+    rows_in_bar: ClassVar[int] = 100
 
     @classmethod
     def fit(cls, scores: Iterable[Score], options: Mapping[str, Any]) -> Chords:
@@ -130,7 +133,8 @@ class Chords(Tokens):
         elements = zip(self.onset_ticks(rows).tolist(), rows[:, 0].tolist(), strict=True)
         # Sampled elements that start together may share a pitch.
         notes = dict.fromkeys((onset, pitch) for onset, index in elements for pitch in self.elements[index])
-        return Score.from_notes((onset, TICKS_PER_QUARTER, pitch, 80, 0) for onset, pitch in notes)
+        rows_of_notes = ((onset, TICKS_PER_QUARTER, pitch, 80, 0) for onset, pitch in notes)
+        return Score.from_notes(rows_of_notes, metres=(self.written,))
 
     def transpositions(self, rows: Ints) -> range:
         """See Representation. ``transpose`` refuses those that need an unknown chord."""
@@ -149,21 +153,27 @@ class Chords(Tokens):
         """See Representation. Sampled gaps follow from the rows so far, so that the same rows are the same piece."""
         if self.offset != SAMPLED:
             return np.arange(len(rows)) * OFFSETS[self.offset]
-        ticks, counts = np.array(self.gaps).T
-        uniform = (np.random.default_rng(0).random(len(rows)) + GOLDEN * np.cumsum(rows[:, 0])) % 1
-        gaps = ticks[np.searchsorted(np.cumsum(counts) / counts.sum(), uniform, side="right")]
+        uniform = np.random.default_rng(0).random(len(rows)) + GOLDEN * np.cumsum(rows[:, 0])
+        gaps = self._gaps(uniform)
         return np.asarray(np.cumsum(gaps) - gaps[:1], np.int64)
 
-    def make_plan(
-        self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None
-    ) -> Ints:
-        """See Representation. There is room for the bars that are wanted."""
-        refuse_below_one(bars, length)
-        return super().make_plan(None, ROWS_IN_BAR * bars if bars is not None else length, rng, opening)
+    def steps(self, rows: Ints) -> Ints:
+        """Return the ticks from the last row to the next one for each id that this may have, (V,)."""
+        if not len(rows):
+            return np.zeros(len(self.elements), np.int64)
+        if self.offset != SAMPLED:
+            return np.full(len(self.elements), OFFSETS[self.offset])
+        uniform = np.random.default_rng(0).random(len(rows) + 1)[-1]
+        return self._gaps(uniform + GOLDEN * (rows[:, 0].sum() + np.arange(len(self.elements))))
+
+    def _gaps(self, uniform: NDArray[np.float64]) -> Ints:
+        """Return a gap in ticks for each random number, which counts without its whole part."""
+        ticks, counts = np.array(self.gaps).T
+        return np.asarray(ticks[np.searchsorted(np.cumsum(counts) / counts.sum(), uniform % 1, side="right")])
 
     def bars_begun(self, rows: Ints, plan: Ints) -> int:
-        """See Representation. Elements are written in 4/4."""
-        return int(self.onset_ticks(rows)[-1]) // (4 * TICKS_PER_QUARTER) + 1 if len(rows) else 0
+        """See Representation. Elements are written in 4/4 unless another metre is wanted."""
+        return int(self.onset_ticks(rows)[-1]) // self.written.bar_ticks + 1 if len(rows) else 0
 
     def to_json(self) -> Json:
         """See Representation. Chords are written by the names of their notes: ``G3.C4``."""

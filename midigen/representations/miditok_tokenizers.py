@@ -25,25 +25,21 @@ MidiTok: N. Fradet et al.: MidiTok: A Python Package for MIDI File Tokenization,
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from midigen.errors import RepresentationError, UsageError
-from midigen.fields import Field
-from midigen.representations.miditok_tokens import PREFIX, STEPS_IN_BEAT, MidiTokTokens
-from midigen.representations.representation import refuse_below_one
-from midigen.representations.tokens import no_plan
+from midigen.errors import UsageError
+from midigen.representations.miditok_bars import CPWord, InBars, Octuple
+from midigen.representations.miditok_time import STEPS_IN_BEAT, Place, held
+from midigen.representations.miditok_tokens import LONGEST_BEATS, PREFIX, MidiTokTokens
+from midigen.representations.notes import DRUMS, PITCHES
+from midigen.representations.representation import Json
 from midigen.scores.score import Ints, Metre, Score
-from midigen.scores.time import metres_from_start, pickup_ticks
+from midigen.scores.time import DEFAULT_METRE, metres_from_start, pickup_ticks
 
-MOST_BARS = 256
-"""Of Octuple, which counts them."""
-ROWS_IN_BAR = 1000
-"""Enough for any bar."""
 LACKING = {
     "mumidi": "MuMIDI knows no metre, and its rows differ in length",
     "mmm": "MMM writes one instrument after the other, so that a piece that is cut lacks the last ones",
@@ -53,125 +49,132 @@ LACKING = {
 """Tokenizers of MidiTok that are not served, and why."""
 
 
-class _WithBars(MidiTokTokens):
-    """Tokenizers that know bars."""
-
-    def make_plan(
-        self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None
-    ) -> Ints:
-        """See Representation."""
-        refuse_below_one(bars, length)
-        rows = ROWS_IN_BAR * bars if length is None and bars is not None else length
-        return super().make_plan(None, rows, rng, opening)
-
-    def bars_begun(self, rows: Ints, plan: Ints) -> int:
-        """See Representation."""
-        return int(self._are("Bar", rows).sum())
-
-
-class Remi(_WithBars):
+class Remi(InBars):
     """Revamped MIDI (Huang and Yang 2020)."""
 
     name = "miditok:REMI"
-    tells_bars = True
+
+    def legal(self, rows: Ints, column: int, drawn: Ints) -> NDArray[np.bool_]:
+        """See MidiTokTokens."""
+        return super().legal(rows, column, drawn) & self._lies_ahead(rows)
+
+    def moves(self, rows: Ints, column: int, drawn: Ints) -> Ints:
+        """See MidiTokTokens."""
+        return self._distance(rows)
 
 
-class Tsd(MidiTokTokens):
+class _WithShifts(MidiTokTokens):
+    """Tokenizers that tell how much time passes."""
+
+    @property
+    def _usual(self) -> Place:
+        """Where a piece begins that tells no metre."""
+        return Place()
+
+    def onset_ticks(self, rows: Ints) -> Ints:
+        """See MidiTokTokens."""
+        eighth = held(self._told("eighth", rows), self._usual.eighth)[1:]
+        return np.cumsum(np.maximum(self._told("shift", rows), 0) * eighth)
+
+    def place(self, rows: Ints) -> Place:
+        """See MidiTokTokens. A metre begins a bar where it stands."""
+        place, ticks = self._usual, self.onset_ticks(rows)
+        lengths, eighths = self._told("length", rows), self._told("eighth", rows)
+        for row in [*np.flatnonzero(lengths >= 0).tolist(), len(rows) - 1] if len(rows) else ():
+            tick, length = int(ticks[row]), int(lengths[row])
+            bars = (tick - place.line) // place.length
+            place = place._replace(tick=tick, bar=place.bar + bars, line=place.line + bars * place.length)
+            if length >= 0:
+                is_torn = tick > place.line
+                place = Place(tick, place.bar + is_torn, tick, length, int(eighths[row]))
+        return place
+
+    def moves(self, rows: Ints, column: int, drawn: Ints) -> Ints:
+        """See MidiTokTokens."""
+        _, shifts = self._numbers["shift"]
+        return np.maximum(shifts, 0) * self.place(rows).eighth
+
+
+class Tsd(_WithShifts):
     """Time shifts and durations (Fradet et al. 2021)."""
 
     name = "miditok:TSD"
+    first = "TimeSig"
 
 
-class MidiLike(MidiTokTokens):
+class MidiLike(_WithShifts):
     """Note on, note off (Oore et al. 2018)."""
 
     name = "miditok:MIDILike"
+    first = "TimeSig"
     cuts = True
 
+    @cached_property
+    def _keys(self) -> tuple[Ints, NDArray[np.bool_], NDArray[np.bool_]]:
+        """The key that each id strikes or lets go, -1 for other ids; which ids strike; which let go; (V,) each."""
+        strikes, lets_go = (np.char.endswith(self._kinds[0], end) for end in ("On", "Off"))
+        keys = [
+            int(token.split("_")[1]) if moves else -1
+            for token, moves in zip(self._vocabularies[0], strikes | lets_go, strict=True)
+        ]
+        return np.array(keys), strikes, lets_go
 
-class Structured(MidiTokTokens):
+    def _struck(self, rows: Ints, program: int) -> Ints:
+        """Return the row that struck each key of a program that sounds at the end, -1 for other keys, (PITCHES,)."""
+        keys, strikes, lets_go = self._keys
+        own = np.flatnonzero(held(self._told("program", rows), 0)[1:] == program)
+        last = np.full((2, PITCHES), -1)
+        for when, events in zip(last, (strikes, lets_go), strict=True):
+            places = own[events[rows[own, 0]]]
+            when[keys[rows[places, 0]]] = places
+        return np.where(last[0] > last[1], last[0], -1)
+
+    def legal(self, rows: Ints, column: int, drawn: Ints) -> NDArray[np.bool_]:
+        """See MidiTokTokens. What is let go sounds; what is struck does not."""
+        keys, strikes, lets_go = self._keys
+        sounds = self._struck(rows, int(held(self._told("program", rows), 0)[-1]))[keys] >= 0
+        return super().legal(rows, column, drawn) & ~(strikes & sounds) & ~(lets_go & ~sounds)
+
+    def _whole(self, rows: Ints) -> Ints:
+        """Let go of what sounds at the end where the bar ends; what was struck long ago was forgotten, not held."""
+        if not len(rows):
+            return rows
+        place, ticks, ids = self.place(rows), self.onset_ticks(rows), self._vocabularies[0]
+        oldest = place.tick - LONGEST_BEATS * STEPS_IN_BEAT * place.eighth
+        left = min((place.line + place.length - place.tick) // place.eighth, LONGEST_BEATS * STEPS_IN_BEAT)
+        ends = [ids[f"TimeShift_{left // STEPS_IN_BEAT}.{left % STEPS_IN_BEAT}.8"]]
+        for program in np.unique(held(self._told("program", rows), 0)).tolist():
+            struck, name = self._struck(rows, program), f"Program_{program}" if program != DRUMS else "Program_-1"
+            for key in np.flatnonzero((struck >= 0) & (ticks[struck] > oldest)).tolist():
+                ends += [ids[name], ids[f"{'DrumOff' if program == DRUMS else 'NoteOff'}_{key}"]]
+        return np.append(rows, np.array(ends)[:, None], axis=0) if len(ends) > 1 else rows
+
+
+@dataclass(frozen=True)
+class Structured(_WithShifts):
     """The same order always (Hadjeres and Crestel 2021)."""
 
+    written: Metre = DEFAULT_METRE
+    """Of new pieces: the tokens tell none."""
     name = "miditok:Structured"
+    first = "TimeShift"
+
+    @property
+    def _usual(self) -> Place:
+        return Place(length=self.written.bar_ticks)
 
     def _in_whole_bars(self, score: Score) -> Score:
         return replace(score, onset=score.onset + -pickup_ticks(score) % metres_from_start(score)[0].bar_ticks)
 
-
-class _Compound(_WithBars):
-    """Tokenizers whose rows have several columns."""
-
-    @property
-    def _vocabularies(self) -> list[dict[str, int]]:
-        return list(self.tokenizer.vocab)
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
+    def decode(self, rows: Ints, plan: Ints) -> Score:
         """See Representation."""
-        names = dict[int, str]()
-        for kind, column in self.tokenizer.vocab_types_idx.items():
-            names.setdefault(column, "metre" if kind == "TimeSig" else kind.lower())
-        return tuple(Field(names[column], len(ids)) for column, ids in enumerate(self._vocabularies))
+        return replace(super().decode(rows, plan), metres=(self.written,))
 
-    def _is_empty(self, rows: Ints) -> Any:  # noqa: ANN401  # a mask of shape (T, K)
-        """Whether ids stand for nothing."""
-        blank = [np.isin(kinds, ("PAD", "Ignore")) for kinds in self._kinds]
-        return np.stack([mask[rows[:, column]] for column, mask in enumerate(blank)], axis=1)
-
-
-class CPWord(_Compound):
-    """Compound words (Hsiao et al. 2021)."""
-
-    name = "miditok:CPWord"
-    tells_bars = True
-    note_unit = "compound word"
-
-    def _are(self, kind: str, rows: Ints) -> Any:  # noqa: ANN401  # a mask of shape (T,)
-        # The metre stands in the row of the bar.
-        is_metric = rows[:, 0] == self._vocabularies[0]["Family_Metric"]
-        return is_metric & (self._kinds[1][rows[:, 1]] == kind)
-
-    def _whole(self, rows: Ints) -> Ints:
-        has_no_metre = self._are("Bar", rows) & self._is_empty(rows)[:, -1]
-        return np.asarray(rows[~has_no_metre], np.int64)
-
-
-class Octuple(_Compound):
-    """One row a note (Zeng et al. 2021)."""
-
-    name = "miditok:Octuple"
-    more_settings: ClassVar[Mapping[str, Any]] = {"max_bar_embedding": MOST_BARS}
-    note_unit = "note"
-    new_piece_rows = 400
-
-    def _in_whole_bars(self, score: Score) -> Score:
-        """Put the piece into the bars of the metre that holds longest."""
-        metres = metres_from_start(score)
-        lasting = Counter[Metre]()
-        for metre, stop in zip(metres, [*(m.tick for m in metres[1:]), score.end], strict=True):
-            lasting[replace(metre, tick=0)] += stop - metre.tick
-        metre = lasting.most_common(1)[0][0]
-        whole = super()._in_whole_bars(replace(score, metres=(metre,)))
-        half_a_step = metre.bar_ticks // metre.numerator // STEPS_IN_BEAT // 2
-        if int(whole.onset.max()) >= MOST_BARS * metre.bar_ticks - half_a_step:
-            raise RepresentationError(f"it has more than {MOST_BARS} bars")
-        return whole
-
-    def _whole(self, rows: Ints) -> Ints:
-        # One metre holds: bars are counted in it.
-        rows = rows[~self._is_empty(rows).any(1)].copy()
-        rows[:, -1] = rows[:1, -1]
-        return rows
-
-    def excerpt(self, rows: Ints, plan: Ints, start: int, stop: int) -> tuple[Ints, Ints]:
-        """See Representation. Its bars count from the one that it begins in."""
-        part = rows[start:stop].copy()
-        part[:, 2] -= max(int(part[:, 2].min(initial=MOST_BARS)) - 1, 0)  # the id 0 stands for nothing
-        return part, no_plan(len(part))
-
-    def bars_begun(self, rows: Ints, plan: Ints) -> int:
+    def to_json(self) -> Json:
         """See Representation."""
-        return int(rows[:, 2].max(initial=0))
+        description = super().to_json()
+        del description["written"]
+        return description
 
 
 TOKENIZERS: tuple[type[MidiTokTokens], ...] = (Remi, Tsd, MidiLike, Structured, CPWord, Octuple)

@@ -8,28 +8,29 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from midigen.errors import RepresentationError, UsageError
 from midigen.fields import Field
 from midigen.formats.midi import from_symusic
+from midigen.representations.miditok_songs import put_in_order, to_symusic
+from midigen.representations.miditok_time import METRES, NUMBERS, STEPS_IN_BEAT, Place, held, require_token
 from midigen.representations.notes import DRUMS, PITCHES, programs_of
 from midigen.representations.representation import Json, Representation, usual_shifts
 from midigen.representations.tokens import Tokens, no_plan
-from midigen.scores.score import TICKS_PER_QUARTER, Ints, Score, Tempo
+from midigen.scores.score import Ints, Metre, Score, Tempo
 from midigen.scores.time import metres_from_start, pickup_ticks
 
-if TYPE_CHECKING:
-    import symusic
-
 PREFIX = "miditok:"
-STEPS_IN_BEAT, LONGEST_BEATS = 8, 16
-METRES = {2: (1, 6), 4: (1, 12), 8: (1, 12), 16: (1, 12)}
-"""What the metres count in, and how many of those a bar may have."""
+LONGEST_BEATS = 16
 PITCH_KINDS = {"Pitch", "NoteOn", "NoteOff"}
 """Tokens that move in a transposition; those of drums have other names."""
+KIT_KINDS = ("PitchDrum", "DrumOn", "DrumOff")
+STARTS = ("Pitch", "PitchDrum", "NoteOn", "DrumOn")
+"""With these a note begins."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,15 @@ class MidiTokTokens(Tokens):
     highest: int = PITCHES - 1
     bpm: int = 120
     name: ClassVar[str]
+    first: ClassVar[str]
+    """The kind of token that every piece begins with."""
     more_settings: ClassVar[Mapping[str, Any]] = {}
     """What one tokenizer is told beyond what all are."""
     cuts: ClassVar[bool] = False
     """Whether a note ends where its key is struck again."""
-    tells_bars: ClassVar[bool] = False
-    """Whether a bar begins with a row of its own."""
     note_unit: ClassVar[str] = "token"
     new_piece_rows: ClassVar[int] = 2000
+    rows_in_bar: ClassVar[int] = 1000
     options: ClassVar[Mapping[str, Any]] = {}
 
     @classmethod
@@ -106,7 +108,7 @@ class MidiTokTokens(Tokens):
         return (Field("token", len(self._vocabularies[0])),)
 
     @cached_property
-    def _kinds(self) -> list[Any]:
+    def _kinds(self) -> list[NDArray[np.str_]]:
         """What each id of a column is: ``Pitch`` of ``Pitch_60``."""
         return [np.array([token.split("_")[0] for token in column]) for column in self._vocabularies]
 
@@ -116,9 +118,87 @@ class MidiTokTokens(Tokens):
         tokens = [[token.split("_") for token in column] for column in self._vocabularies]
         return [np.array([int(t[1]) if t[0] in PITCH_KINDS else -1 for t in column]) for column in tokens]
 
-    def _are(self, kind: str, rows: Ints) -> Any:  # noqa: ANN401  # a mask of shape (T,)
-        """Whether rows are of a kind that has to do with time."""
-        return self._kinds[0][rows[:, 0]] == kind
+    @cached_property
+    def _numbers(self) -> dict[str, tuple[int, Ints]]:
+        """What the ids of a column tell, -1 where they tell nothing of it; see NUMBERS."""
+        told = dict[str, tuple[int, Ints]]()
+        for name, (kind, read) in NUMBERS.items():
+            for column, tokens in enumerate(self._vocabularies):
+                split = [token.split("_") for token in tokens]
+                if kind in self._kinds[column]:
+                    told[name] = column, np.array([read(token[1]) if token[0] == kind else -1 for token in split])
+        return told
+
+    def _told(self, what: str, rows: Ints) -> Ints:
+        """Return what rows tell, (T,), -1 where they tell nothing of it."""
+        column, numbers = self._numbers.get(what, (0, np.full(self.fields[0].size, -1)))
+        return np.asarray(numbers[rows[:, column]])
+
+    def _are(self, kind: str, rows: Ints) -> NDArray[np.bool_]:
+        """Return which rows are of a kind that has to do with time, (T,)."""
+        return np.asarray(self._kinds[0][rows[:, 0]] == kind)
+
+    def onset_ticks(self, rows: Ints) -> Ints:
+        """See Representation. A row of no note has the time that it leads to."""
+        raise NotImplementedError
+
+    def place(self, rows: Ints) -> Place:
+        """Return where the row behind some rows stands, as MidiTok decodes them, if it does not itself move on."""
+        raise NotImplementedError
+
+    def moves(self, rows: Ints, column: int, drawn: Ints) -> Ints | None:
+        """Return by how many ticks each id of a column would move on, (V,); None if the column moves nothing."""
+        raise NotImplementedError
+
+    def in_metre(self, metre: Metre) -> tuple[int, NDArray[np.bool_]] | None:
+        """Return the column that holds metres, and its ids without those of other metres, (V,); None without metres.
+
+        Raises:
+            RepresentationError: the metre has no token.
+        """
+        if "length" not in self._numbers:
+            return None
+        column, lengths = self._numbers["length"]
+        require_token(metre)
+        wanted = self._vocabularies[column][f"TimeSig_{metre.numerator}/{metre.denominator}"]
+        return column, (lengths < 0) | (np.arange(len(lengths)) == wanted)
+
+    def begin_notes(self, rows: Ints) -> NDArray[np.bool_]:
+        """Return with which rows a note begins, (T,)."""
+        return np.isin(self._kinds[self.pitch_column][rows[:, self.pitch_column]], STARTS)
+
+    @cached_property
+    def pitch_column(self) -> int:
+        """The column that holds pitches."""
+        return next(column for column, pitches in enumerate(self.pitches) if (pitches >= 0).any())
+
+    def legal(self, rows: Ints, column: int, drawn: Ints) -> NDArray[np.bool_]:
+        """Return which ids of a column MidiTok could write next, (V,): no torn notes, and drums for the kit alone.
+
+        Args:
+            rows: so far.
+            column: of the row to be drawn.
+            drawn: ids of the columns before, (column,).
+        """
+        follows = self._following[self._kinds[0][rows[-1, 0]] if len(rows) else ""]
+        if not (follows & self._are_pitches).any():
+            return follows
+        is_kit = int(held(self._told("program", rows), 0)[-1]) == DRUMS
+        return np.asarray(follows & (~self._are_pitches | (self._are_kit == is_kit)))
+
+    @cached_property
+    def _following(self) -> dict[str, NDArray[np.bool_]]:
+        """Which ids may follow a kind of token, (V,); at the start, the kind that every piece begins with."""
+        graph = {kind: after - {"PAD"} for kind, after in self.tokenizer.tokens_types_graph.items()}
+        return {kind: np.isin(self._kinds[0], list(after)) for kind, after in {**graph, "": {self.first}}.items()}
+
+    @cached_property
+    def _are_kit(self) -> NDArray[np.bool_]:
+        return np.isin(self._kinds[0], KIT_KINDS)
+
+    @cached_property
+    def _are_pitches(self) -> NDArray[np.bool_]:
+        return np.isin(self._kinds[0], list(PITCH_KINDS)) | self._are_kit
 
     def adopt(self, other: Representation) -> tuple[MidiTokTokens, str]:
         """See Representation."""
@@ -131,8 +211,8 @@ class MidiTokTokens(Tokens):
         """See Representation."""
         if not len(score):
             raise RepresentationError("there are no notes")
-        song = self.tokenizer.preprocess_score(_to_symusic(self._in_whole_bars(score)))
-        _put_in_order(song, cut=self.cuts)
+        song = self.tokenizer.preprocess_score(to_symusic(self._in_whole_bars(score)))
+        put_in_order(song, cut=self.cuts)
         ids = self.tokenizer.encode(song, no_preprocess_score=True).ids
         rows = np.array(ids, np.int64).reshape(len(ids), len(self.fields))
         return rows, no_plan(len(rows))
@@ -145,9 +225,7 @@ class MidiTokTokens(Tokens):
         """
         first, *others = metres_from_start(score)
         for metre in (first, *others):
-            least, most = METRES.get(metre.denominator, (1, 0))
-            if not least <= metre.numerator <= most:
-                raise RepresentationError(f"the metre {metre.numerator}/{metre.denominator} has no token")
+            require_token(metre)
         shift = -pickup_ticks(score) % first.bar_ticks
         metres = (first, *(replace(metre, tick=metre.tick + shift) for metre in others))
         return replace(score, onset=score.onset + shift, metres=metres, pickup=0)
@@ -165,15 +243,16 @@ class MidiTokTokens(Tokens):
         return rows
 
     def excerpt(self, rows: Ints, plan: Ints, start: int, stop: int) -> tuple[Ints, Ints]:
-        """See Representation. Bar, metre and position that hold at the start are put before it."""
-        held = list[int]()
+        """See Representation. Bar, metre, position and, before a pitch, program that hold are put before it."""
+        known = list[int]()
         if not self._are("Bar", rows[start : start + 1]).any():
-            bar, metre, position = (
+            bar, metre, position, program = (
                 int(np.flatnonzero(self._are(kind, rows[:start])).max(initial=-1))
-                for kind in ("Bar", "TimeSig", "Position")
+                for kind in ("Bar", "TimeSig", "Position", "Program")
             )
-            held = [place for place in (bar, metre, position if position > bar else -1) if place >= 0]
-        part = np.concatenate([rows[held], rows[start:stop]])
+            needs_program = bool(self._are_pitches[rows[start : start + 1, 0]].any())
+            known = [bar, metre, position if position > bar else -1, program if needs_program else -1]
+        part = np.concatenate([rows[[place for place in known if place >= 0]], rows[start:stop]])
         return part, no_plan(len(part))
 
     def transpositions(self, rows: Ints) -> range:
@@ -193,13 +272,9 @@ class MidiTokTokens(Tokens):
         """Return the pitch of each id, (T, K), -1 for what is none."""
         return np.stack([pitches[rows[:, column]] for column, pitches in enumerate(self.pitches)], axis=1)
 
-    def onset_ticks(self, rows: Ints) -> Ints:
-        """See Representation. A token alone has no time.
-
-        Raises:
-            RepresentationError: always.
-        """
-        raise RepresentationError("Tokens of MidiTok have no time of their own: leave --without-prompt out.")
+    def bars_begun(self, rows: Ints, plan: Ints) -> int:
+        """See Representation."""
+        return self.place(rows).bar + 1 if len(rows) else 0
 
     def to_json(self) -> Json:
         """See Representation."""
@@ -211,41 +286,3 @@ class MidiTokTokens(Tokens):
         values = dict(description)
         del values["name"]
         return cls(**values)
-
-
-def _to_symusic(score: Score) -> symusic.Score:
-    """Return the notes and metres for symusic, a track a program, drums last; a kit is always program 0."""
-    import symusic
-
-    song = symusic.Score(TICKS_PER_QUARTER)
-    programs = programs_of(score)
-    for program in np.unique(programs).tolist():
-        track = symusic.Track(program=0 if program == DRUMS else program, is_drum=program == DRUMS)
-        onset, duration, pitch, velocity = score.notes[programs == program, :4].T
-        track.notes = _note_list(onset, duration, pitch, velocity)
-        song.tracks.append(track)
-    for metre in score.metres:
-        song.time_signatures.append(symusic.TimeSignature(metre.tick, metre.numerator, metre.denominator))
-    return song
-
-
-def _put_in_order(song: symusic.Score, *, cut: bool) -> None:
-    """Sort the notes of each track by (onset, pitch), which rounding may have changed; the longer of two stays."""
-    for track in song.tracks:
-        columns = track.notes.numpy()
-        notes = np.stack([columns[name] for name in ("time", "pitch", "duration", "velocity")], axis=1).astype(np.int64)
-        notes = notes[np.lexsort((notes * [1, 1, -1, -1]).T[::-1])]
-        onset, pitch, duration, velocity = notes[np.append(True, (notes[1:, :2] != notes[:-1, :2]).any(1))].T
-        if cut:
-            order = np.lexsort([onset, pitch])
-            until = np.where(np.diff(pitch[order], append=-1), duration[order], np.diff(onset[order], append=0))
-            duration[order] = np.minimum(duration[order], until)
-        track.notes = _note_list(onset, duration, pitch, velocity)
-
-
-def _note_list(onset: Ints, duration: Ints, pitch: Ints, velocity: Ints) -> Any:  # noqa: ANN401  # of symusic
-    import symusic
-
-    return symusic.Note.from_numpy(
-        onset.astype(np.int32), duration.astype(np.int32), pitch.astype(np.int8), velocity.astype(np.int8)
-    )

@@ -29,8 +29,8 @@ import numpy as np
 from midigen.errors import RepresentationError, UsageError
 from midigen.fields import Field
 from midigen.representations.representation import Json, Representation, refuse_below_one, usual_shifts
-from midigen.scores.score import TICKS_PER_QUARTER, Ints, Part, Score, Tempo
-from midigen.scores.time import metre_of, performed_ticks, pickup_ticks, quantise, usual_bar_ticks
+from midigen.scores.score import TICKS_PER_QUARTER, Ints, Metre, Part, Score, Tempo
+from midigen.scores.time import DEFAULT_METRE, metre_of, performed_ticks, pickup_ticks, quantise, usual_bar_ticks
 
 PITCHES = 128
 LOUDNESSES = 32
@@ -58,6 +58,8 @@ class Notes:
     bpm: int = 120
     merged: bool = False
     """Whether all instruments play as one piano, without loudness: pitch, step and duration alone."""
+    written: Metre = DEFAULT_METRE
+    """Of new pieces where seconds are counted, which tell none; at 120 quarters a minute."""
     name: ClassVar[str] = "notes"
     notes_per_row: ClassVar[int] = 1
     note_unit: ClassVar[str] = "note"
@@ -200,7 +202,7 @@ class Notes:
             np.searchsorted(used, program),
             parts=tuple(Part("", 0 if p == DRUMS else p, p == DRUMS) for p in (self.programs[i] for i in used)),
             tempos=(Tempo.from_bpm(0, self.bpm),),
-            metres=() if self.clock == "seconds" else (metre_of(int(plan[0, 0]) * self.quantum_ticks),),
+            metres=(self.written if self.clock == "seconds" else metre_of(int(plan[0, 0]) * self.quantum_ticks),),
         )
 
     def first_context(self, plan: Ints) -> Ints:
@@ -236,8 +238,6 @@ class Notes:
     ) -> Ints:
         """Take a bar of the training pieces, the commoner the likelier; a hundred rows a bar are always enough."""
         refuse_below_one(bars, length)
-        if bars is not None:
-            self._require_bars()
         weights = 1.0 / np.arange(1, len(self.bars) + 1)
         bar = int(rng.choice(self.bars, p=weights / weights.sum())) if opening is None else int(opening[0, 0])
         rows = length if length is not None else NEW_PIECE_ROWS if bars is None else 100 * bars
@@ -245,16 +245,15 @@ class Notes:
 
     def bars_begun(self, rows: Ints, plan: Ints) -> int:
         """See Representation."""
-        self._require_bars()
-        return self.now(rows, plan) // int(plan[0, 0]) + 1 if len(rows) else 0
+        return self.now(rows, plan) // self.bar_quanta(plan[0]) + 1 if len(rows) else 0
+
+    def bar_quanta(self, known: Ints) -> int:
+        """Return the quanta of the bar that a row of the plan, (P,), stands in, or of one as it is written."""
+        return self.written.bar_ticks // self.quantum_ticks if self.clock == "seconds" else int(known[0])
 
     def now(self, rows: Ints, plan: Ints) -> int:  # noqa: ARG002
         """Return the quanta from the bar line where counting began to where the next step begins."""
         return int(rows[:, 1].sum())
-
-    def _require_bars(self) -> None:
-        if self.clock == "seconds":
-            raise RepresentationError("This model counts seconds and knows no bars; use --length instead of --bars.")
 
     def onset_ticks(self, rows: Ints) -> Ints:
         """See Representation."""
@@ -267,7 +266,7 @@ class Notes:
 
     def to_json(self) -> Json:
         """See Representation."""
-        return {"name": self.name, **asdict(self)}
+        return {"name": self.name, **{name: value for name, value in asdict(self).items() if name != "written"}}
 
     @classmethod
     def from_json(cls, description: Json) -> Notes:

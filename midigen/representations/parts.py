@@ -170,7 +170,7 @@ class Parts(Notes):
             len(self.ensemble) - 1 - rows[:, PART],
             parts=score_parts(self.ensemble),
             tempos=(Tempo.from_bpm(0, self.bpm),),
-            metres=() if self.clock == "seconds" else tuple(metres),
+            metres=(self.written,) if self.clock == "seconds" else tuple(metres),
         )
 
     def _onsets(self, rows: Ints) -> Ints:
@@ -249,6 +249,10 @@ class Parts(Notes):
         downs, ups = zip(*shifts[1:] or shifts, strict=True)
         return usual_shifts(max(downs), min(ups))
 
+    def legal(self, rows: Ints, column: int, drawn: Ints) -> NDArray[np.bool_] | None:  # noqa: ARG002
+        """Return which ids of a column a part can play, (V,), given those of the columns before, (column,)."""
+        return self.in_range(int(drawn[PART])) if column == PITCH else None
+
     def in_range(self, part: int) -> NDArray[np.bool_]:
         """Return which pitches a part has in the training pieces, (PITCHES,)."""
         pitch, player = np.arange(PITCHES), self.ensemble[part]
@@ -263,11 +267,10 @@ class Parts(Notes):
 
     def bars_begun(self, rows: Ints, plan: Ints) -> int:
         """See Representation. They are counted from the last change of metre."""
-        self._require_bars()
         if not len(rows):
             return 0
         last = len(rows) - 1
-        return int(self.since_counting(rows, plan)[last]) // int(plan[last, BAR]) + 1
+        return int(self.since_counting(rows, plan)[last]) // self.bar_quanta(plan[last]) + 1
 
     def now(self, rows: Ints, plan: Ints) -> int:
         """See Notes."""

@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NoReturn
+from typing import ClassVar
 
 import numpy as np
 
-from midigen.errors import RepresentationError
 from midigen.fields import Field
 from midigen.representations.representation import refuse_below_one
 from midigen.scores.score import Ints
@@ -23,6 +22,8 @@ class Tokens:
     context_fields: ClassVar[tuple[Field, ...]] = ()
     new_piece_rows: ClassVar[int]
     """Rows of a new piece, at most, where the user names no length."""
+    rows_in_bar: ClassVar[int]
+    """Enough for any bar."""
 
     def excerpt(self, rows: Ints, plan: Ints, start: int, stop: int) -> tuple[Ints, Ints]:
         """See Representation."""
@@ -43,21 +44,10 @@ class Tokens:
     def make_plan(
         self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None
     ) -> Ints:
-        """See Representation. There is nothing to plan but the length."""
+        """See Representation. There is nothing to plan but the length, with room for the bars that are wanted."""
         refuse_below_one(bars, length)
-        if bars is not None:
-            self._refuse_bars()
-        rows = self.new_piece_rows if length is None else length
+        rows = length or self.rows_in_bar * (bars or 0) or self.new_piece_rows
         return no_plan(rows + (0 if opening is None else len(opening) - 1))
-
-    def bars_begun(self, rows: Ints, plan: Ints) -> int:
-        """See Representation."""
-        return self._refuse_bars()
-
-    def _refuse_bars(self) -> NoReturn:
-        raise RepresentationError(
-            f"A model that draws {self.note_unit}s knows no bars; use --length instead of --bars."
-        )
 
 
 def no_plan(length: int) -> Ints:

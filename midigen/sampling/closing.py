@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from midigen.representations.chords import Chords
@@ -59,29 +60,38 @@ class GridClose(Rule):
         return self._table.struck_again(bias, column, context)
 
 
-class TokenClose(Rule):
-    """Ends with a token of the tonic triad, the tonic lowest, once there are as many as were asked for."""
+class ElementClose(Rule):
+    """Ends with an element of the tonic triad, the tonic lowest: the first of the last bar, or one behind a length."""
 
-    def __init__(self, chords: Chords, tonality: Tonalities, length: int) -> None:
-        self._elements, self._tonality, self._length = chords.elements, tonality, length
-        self._found: dict[Lane, list[bool]] = {}
+    def __init__(self, chords: Chords, tonality: Tonalities, length: int | None) -> None:
+        self._chords, self._tonality, self._length = chords, tonality, length
+        self._found: dict[Lane, NDArray[np.bool_]] = {}
 
-    def _closers(self, lane: Lane) -> list[bool]:
+    def _closers(self, lane: Lane) -> NDArray[np.bool_]:
         if lane not in self._found:
             tonic, triad = (key := self._tonality(lane)).tonic, key.triad
-            self._found[lane] = [e[0] % 12 == tonic and {p % 12 for p in e} <= triad for e in self._elements]
+            closes = [e[0] % 12 == tonic and {p % 12 for p in e} <= triad for e in self._chords.elements]
+            self._found[lane] = np.array(closes)
         return self._found[lane]
 
-    def _is_near(self, lane: Lane) -> bool:
-        return lane.count - lane.given >= self._length - 1
+    def _is_long_enough(self, lane: Lane, rows: int) -> bool:
+        return self._length is not None and lane.count - lane.given >= rows
 
     def bias(self, lane: Lane, column: int, context: Ints, drawn: Ints) -> Tensor | None:  # noqa: ARG002
         """See Rule."""
-        return PULL * torch.tensor(self._closers(lane)) if self._is_near(lane) else None
+        if lane.last_bar is None:
+            near = self._length is not None and self._is_long_enough(lane, self._length - 1)
+            return torch.from_numpy(PULL * self._closers(lane)) if near else None
+        now = int(self._chords.onset_ticks(lane.rows)[-1]) if lane.count else 0
+        bars = (now + self._chords.steps(lane.rows)) // self._chords.written.bar_ticks + 1
+        is_legal = (bars < lane.last_bar) | ((bars == lane.last_bar) & self._closers(lane))
+        return _only(is_legal)
 
     def is_over(self, lane: Lane) -> bool:
         """See Rule."""
-        return lane.count - lane.given >= self._length and self._closers(lane)[int(lane.rows[-1, 0])]
+        if lane.last_bar is not None:
+            return self._chords.bars_begun(lane.rows, lane.plan) == lane.last_bar
+        return self._is_long_enough(lane, self._length or 0) and bool(self._closers(lane)[lane.rows[-1, 0]])
 
 
 class LineClose(Rule):
@@ -121,8 +131,8 @@ class NoteClose(LineClose):
         self._notes, self._table, self._steps = notes, PitchTable(notes), np.arange(notes.fields[1].size)
 
     def _bar(self, lane: Lane) -> int:
-        """Return the quanta of a bar; where seconds are counted, a second stands for one."""
-        return self._notes.quantum if self._notes.clock == "seconds" else int(lane.plan[0, 0])
+        """Return the quanta of a bar."""
+        return self._notes.bar_quanta(lane.plan[0])
 
     def bias(self, lane: Lane, column: int, context: Ints, drawn: Ints) -> Tensor | None:  # noqa: ARG002
         """See Rule."""
@@ -181,7 +191,7 @@ class PartsClose(LineClose):
 
     def _bar(self, lane: Lane) -> int:
         """As of NoteClose, for the row to come."""
-        return self._parts.quantum if self._parts.clock == "seconds" else int(lane.plan[lane.count, 0])
+        return self._parts.bar_quanta(lane.plan[lane.count])
 
     def bias(self, lane: Lane, column: int, context: Ints, drawn: Ints) -> Tensor | None:  # noqa: ARG002
         """See Rule."""

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
 from midigen.checkpoints.run import Checkpoint
 from midigen.corpora.fetch import no_progress
 from midigen.errors import RepresentationError, SamplingError, UsageError
 from midigen.formats.abc_notation import PlayedTune
-from midigen.models.sequence_model import end_and_rest
+from midigen.models.classic import NoteNetwork
 from midigen.representations.abc_characters import AbcCharacters
+from midigen.representations.miditok_tokens import MidiTokTokens
 from midigen.representations.parts import Parts
 from midigen.representations.representation import Representation
 from midigen.representations.voice_grid import VoiceGrid
@@ -22,17 +22,19 @@ from midigen.sampling.closing import SPARE_ROWS
 from midigen.sampling.collapse import collapse
 from midigen.sampling.constraints import Cut, TuneConstraint
 from midigen.sampling.copying import CopyingStepper, stepper_of
-from midigen.sampling.draw import DrawSettings, draw
+from midigen.sampling.draw import DrawSettings
+from midigen.sampling.drawing import draw_rows
 from midigen.sampling.expression import shape_velocities
 from midigen.sampling.finishing import with_metre, with_program, with_tempo, without_prompt
 from midigen.sampling.guides import Guides
-from midigen.sampling.lane import Lane, plans_side_by_side
-from midigen.sampling.steering import Bent, Steering, in_key, make_steerer, set_plan
-from midigen.sampling.stepper import AnyStepper
+from midigen.sampling.lane import Lane
+from midigen.sampling.steering import Bent, Steerer, Steering, in_key, set_plan
+from midigen.sampling.steering_rules import make_steerer
+from midigen.sampling.stepper import AnyStepper, DrawnTimes
 from midigen.scores.score import Ints, Score
 
-LEAST_ROWS = 16
-"""Of a piece that ends by itself."""
+OF_TIME = {"--chords", "--density", "--end"}
+"""Wishes that need a choice of when notes sound."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
     Raises:
         SamplingError: the prompt is too short.
         UsageError: a temperature names a column that the model does not have.
-        RepresentationError: the prompt does not fit the model, or the model knows no bars.
+        RepresentationError: the prompt does not fit the model.
     """
     representation = checkpoint.representation
     names = [column.name for column in representation.fields]
@@ -127,23 +129,25 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
     for option, line in (("--key", "\nK:"), ("--meter", "\nM:")):
         if option in steering.wishes and line in f"\n{request.prompt_text}":
             raise UsageError(f"{option} is not possible with a prompt that has its {line.strip()} line: change that.")
-    if steering.wishes:
-        steerer = make_steerer(representation, checkpoint.model, steering, request.length, request.bars)
     representation = set_plan(representation, steering)
+    if steering.wishes:
+        steerer = make_steerer(representation, steering, request.length, request.bars)
     given, given_plan = _opening(representation, request)
     started = time.perf_counter()
     numbers = range(request.first, request.first + request.count)
     lanes = [_lane(representation, request, number, given, given_plan) for number in numbers]
     constraint = _constraint(representation, request, lanes)
-    ensemble = representation if isinstance(representation, Parts) and not steering.ranges else None
-    guides = Guides(request.settings, constraint, steerer, ensemble)
-    _draw_rows(
-        stepper_of(checkpoint, request.settings), representation, request, lanes, guides, progress or no_progress
-    )
+    is_kept = isinstance(representation, MidiTokTokens) or (isinstance(representation, Parts) and not steering.ranges)
+    guides = Guides(request.settings, constraint, steerer, representation if is_kept else None)  # type: ignore[arg-type]
+    stepper: AnyStepper | CopyingStepper = stepper_of(checkpoint, request.settings)
+    if isinstance(stepper, NoteNetwork) and OF_TIME & set(steering.wishes):
+        stepper = DrawnTimes(stepper)
+    may_end = request.length is None and request.bars is None
+    draw_rows(stepper, representation, lanes, guides, progress or no_progress, may_end=may_end)
     if constraint is not None:
         constraint.require_ends()
     seconds = time.perf_counter() - started
-    scores = [_finished(representation, lane, request) for lane in lanes]
+    scores = [_finished(representation, lane, request, steerer) for lane in lanes]
     # Chord tokens have an offset in place of durations.
     are_drawn = "offset" not in representation.options
     warnings = tuple(tuple(_oddities(score, are_drawn=are_drawn)) for score in scores)
@@ -158,9 +162,10 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
     )
 
 
-def _finished(representation: Representation, lane: Lane, request: Request) -> Score:
+def _finished(representation: Representation, lane: Lane, request: Request, steerer: Steerer | None) -> Score:
     """Decode a piece; the prompt's tempo goes on where the representation does not count seconds."""
     score = representation.decode(lane.rows, lane.plan[: len(lane.rows) + 1])
+    score = score if steerer is None else steerer.finish(lane, score)
     if not representation.velocities:
         score = shape_velocities(score)
     if request.prompt is not None and not request.prompt.is_in_output:
@@ -229,72 +234,3 @@ def _opening(representation: Representation, request: Request) -> tuple[Ints, In
             f"The prompt has {len(rows)} rows: take some of them with --prompt-notes and --prompt-skip."
         )
     return representation.excerpt(rows, plan, prompt.skip, min(stop, len(rows)))
-
-
-@torch.inference_mode()
-def _draw_rows(
-    stepper: AnyStepper | CopyingStepper,
-    representation: Representation,
-    request: Request,
-    lanes: list[Lane],
-    guides: Guides,
-    progress: Callable[[int, int], None],
-) -> None:
-    """Fill the lanes with rows, all of them step by step together, until each has come to its end."""
-    may_end = (request.length is None and request.bars is None) or guides.constraint is not None
-    if isinstance(representation, VoiceGrid) and not representation.ahead:
-        # A network that is not told how many bars are left cannot know the end; the plan does.
-        may_end = False
-    # A network ends a piece after three notes now and then; the grammar of tunes does not.
-    least = LEAST_ROWS if guides.constraint is None else 0
-    plans = plans_side_by_side(lanes)
-    before = np.tile([column.size for column in representation.fields], (len(lanes), 1))
-    context = representation.first_context(plans[:, 0])
-    state = stepper.start(len(lanes))
-    for step in range(plans.shape[1] - 1):
-        hidden, state = stepper.advance(torch.from_numpy(before), torch.from_numpy(context), state)
-        if step < lanes[0].given:
-            before = np.stack([lane.table[step] for lane in lanes])
-        else:
-            before, ends = _draw_row(stepper, representation, lanes, hidden, context, guides)
-            for index, lane in enumerate(lanes):
-                is_end = may_end and ends[index] and step > max(lane.given, least)
-                lane.ended |= step >= len(lane.plan) - 1 or bool(is_end)
-                if not lane.ended:
-                    lane.add(before[index], representation)
-                    guides.advance(index, lane)
-            if all(lane.ended for lane in lanes):
-                break
-        context = representation.next_context(context, before, plans[:, step + 1])
-        progress(step + 1, plans.shape[1] - 1)
-
-
-def _draw_row(
-    stepper: AnyStepper | CopyingStepper,
-    representation: Representation,
-    lanes: list[Lane],
-    hidden: torch.Tensor,
-    context: Ints,
-    guides: Guides,
-) -> tuple[Ints, Ints]:
-    """Return the next row of every lane, (B, K), and whether the piece ends before it, (B,)."""
-    settings, columns = guides.settings, len(representation.fields)
-    uniforms = torch.from_numpy(np.array([lane.rng.random(columns + 1) for lane in lanes]))
-    known = torch.from_numpy(context)
-    drawn = torch.zeros((len(lanes), 0), dtype=torch.int64)
-    ends = torch.zeros(len(lanes), dtype=torch.bool)
-    for column, described in enumerate(representation.fields):
-        logits = stepper.logits(column, hidden, known, drawn)
-        if column == 0:
-            ending, logits = end_and_rest(logits)
-            if guides.constraint is not None:
-                going_on = [index for index, lane in enumerate(lanes) if not lane.ended]
-                logits, ending = guides.constraint.apply(logits, ending, going_on)
-            ending = guides.hold_back(lanes, ending, logits)
-            is_argmax = settings.of(described.name) == 0
-            ends = ending > 0 if is_argmax else uniforms[:, -1] < ending.double().sigmoid()
-        logits = guides.bend(lanes, column, logits, context, drawn)
-        copied = stepper.copied if isinstance(stepper, CopyingStepper) else None
-        ids = draw(logits, uniforms[:, column], settings.of(described.name), settings, copied)
-        drawn = torch.cat([drawn, ids[:, None]], dim=1)
-    return drawn.numpy(), ends.numpy()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 
+from midigen.representations.miditok_tokens import MidiTokTokens
 from midigen.representations.parts import Parts
 from midigen.sampling.constraints import TuneConstraint
 from midigen.sampling.draw import DrawSettings
@@ -21,16 +21,15 @@ class Guides(NamedTuple):
     settings: DrawSettings
     constraint: TuneConstraint | None
     steerer: Steerer | None
-    parts: Parts | None = None
-    """An ensemble whose parts keep to their ranges."""
+    keeper: Parts | MidiTokTokens | None = None
+    """What keeps parts in their ranges, and tokens in their order."""
 
     def bend(
         self, lanes: list[Lane], column: int, logits: torch.Tensor, context: Ints, drawn: torch.Tensor
     ) -> torch.Tensor:
         """Return the logits (B, V) of a column as the steering wants them."""
-        if self.parts is not None and column == self.parts.pitch_column:
-            fits = np.stack([self.parts.in_range(int(part)) for part in drawn[:, 0]])
-            logits = logits.masked_fill(~torch.from_numpy(fits), -torch.inf)
+        if self.keeper is not None:
+            logits = self._keep(self.keeper, lanes, column, logits, drawn)
         if self.steerer is None:
             return logits
         bent = [
@@ -40,6 +39,17 @@ class Guides(NamedTuple):
             for index, lane in enumerate(lanes)
         ]
         return torch.stack([row.double() for row in bent])
+
+    @staticmethod
+    def _keep(
+        keeper: Parts | MidiTokTokens, lanes: list[Lane], column: int, logits: torch.Tensor, drawn: torch.Tensor
+    ) -> torch.Tensor:
+        logits = logits.clone()
+        for index, lane in enumerate(lanes):
+            legal = None if lane.ended else keeper.legal(lane.rows, column, drawn[index].numpy())
+            if legal is not None:
+                logits[index].masked_fill_(~torch.from_numpy(legal), -torch.inf)
+        return logits
 
     def advance(self, index: int, lane: Lane) -> None:
         """Go on behind the row that was added to a lane."""

@@ -7,7 +7,6 @@ plan of the grid), key and metre are set there and nothing is forbidden.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -17,18 +16,14 @@ import torch
 from torch import Tensor
 
 from midigen.errors import UsageError
-from midigen.models.build import Model
-from midigen.representations.abc_characters import AbcCharacters
 from midigen.representations.chords import Chords
-from midigen.representations.grid_plan import LONGEST_BAR, LOWEST, MODE, MODES, NO_TONIC, QUANTUM, TONIC, Summary
+from midigen.representations.grid_plan import LONGEST_BAR, LOWEST, MODES, NO_TONIC, QUANTUM, Summary
+from midigen.representations.miditok_tokenizers import Structured
 from midigen.representations.notes import LONGEST_BAR_QUARTERS, Notes
-from midigen.representations.parts import Parts
 from midigen.representations.representation import Representation
 from midigen.representations.voice_grid import VoiceGrid
-from midigen.sampling.closing import GridClose, NoteClose, PartsClose, TokenClose
 from midigen.sampling.lane import Lane
-from midigen.sampling.rules import SOFT, Density, PitchMask, Progression, RepeatGuard, Rule
-from midigen.sampling.steering_limits import require_possible
+from midigen.sampling.rules import Rule
 from midigen.sampling.steering_words import (
     Classes,
     Ranges,
@@ -40,8 +35,6 @@ from midigen.sampling.steering_words import (
     read_scale,
     tonality_of,
 )
-from midigen.sampling.tune_density import TuneDensity
-from midigen.sampling.tune_rule import TuneRule, TuneWishes, key_values, metre_values
 from midigen.scores.key_finding import find_key
 from midigen.scores.score import TICKS_PER_QUARTER, Ints, Key, Metre, Score
 from midigen.scores.statistics import is_drum
@@ -164,6 +157,12 @@ class Steerer:
         """Return whether the piece must end behind its last row."""
         return any(rule.is_over(lane) for rule in self.rules)
 
+    def finish(self, lane: Lane, score: Score) -> Score:
+        """Return a piece with what rules write behind it."""
+        for rule in self.rules:
+            score = rule.finish(lane, score)
+        return score
+
 
 def set_plan(representation: Representation, steering: Steering) -> Representation:
     """Return the representation, its plans of new pieces in the metre and the key that are wanted.
@@ -172,10 +171,15 @@ def set_plan(representation: Representation, steering: Steering) -> Representati
         UsageError: a bar does not fit.
     """
     metre = steering.metre
+    if isinstance(representation, (Chords, Structured)) and metre is not None:
+        return replace(representation, written=metre)
     if isinstance(representation, Notes) and metre is not None:
         quanta = metre.bar_ticks / representation.quantum_ticks
         if quanta != int(quanta) or metre.bar_ticks > LONGEST_BAR_QUARTERS * TICKS_PER_QUARTER:
-            raise UsageError(f"--meter {steering.meter} does not fit the {representation.quantum} steps of a quarter.")
+            steps = f"{representation.quantum} steps of a {representation.clock.removesuffix('s')}"
+            raise UsageError(f"--meter {steering.meter} does not fit the {steps}.")
+        if representation.clock == "seconds":
+            return replace(representation, written=metre)
         return replace(representation, bars=(int(quanta),))
     if not isinstance(representation, VoiceGrid):
         return representation
@@ -217,71 +221,3 @@ def _in_bars(plan: Summary, bar: int) -> Summary:
     """Return a plan of as many bars of another length, without pick-up."""
     fermatas = tuple((step // plan.bar) * bar + min(step % plan.bar, bar - 1) for step in plan.fermatas)
     return plan._replace(pickup=0, bar=bar, length=-(-plan.length // plan.bar) * bar, fermatas=fermatas)
-
-
-def make_steerer(
-    representation: Representation, model: Model, steering: Steering, length: int | None, bars: int | None
-) -> Steerer:
-    """Return the rules for what is wanted of a network's pieces.
-
-    Raises:
-        UsageError: the representation has no means for one of the wishes; the message says why.
-    """
-    require_possible(representation, model, steering.wishes, length, bars)
-    if any(steering.ranges) and not isinstance(representation, VoiceGrid):
-        raise UsageError("--range by voice is for four voices on a grid; give one range such as C4-C6.")
-    rules = list[Rule]()
-    penalty = -math.inf if steering.is_hard else SOFT
-    if isinstance(representation, AbcCharacters):
-        if steering.density is not None:
-            rules.append(TuneDensity(representation.characters, steering.density))
-        if set(steering.wishes) - {"--repeat-guard", "--density"}:
-            rules.append(
-                TuneRule(representation.characters, _tune_wishes(representation.characters, steering, penalty))
-            )
-    else:
-        key, scale = steering.tonality, steering.classes
-        is_planned = key is not None and knows_keys(representation)
-        classes = scale if scale is not None or key is None or is_planned else key.scale
-        if classes is not None or steering.ranges:
-            opening = key.triad & classes if key is not None and classes is not None else None
-            rules.append(PitchMask(representation, classes, steering.ranges, opening or None))
-        if steering.progression:
-            rules.append(Progression(representation, steering.progression, penalty))
-        if steering.density is not None:
-            rules.append(Density(representation, steering.density))
-        if steering.end:
-            rules.append(_close(representation, steering, length))
-    if steering.repeat_guard is not None:
-        rules.append(RepeatGuard(representation, steering.repeat_guard))
-    return Steerer(rules)
-
-
-def _tune_wishes(characters: str, steering: Steering, penalty: float) -> TuneWishes:
-    key, metre = steering.tonality, steering.metre
-    values: dict[str, Sequence[str]] = {} if key is None else {"K": key_values(characters, key, steering.classes)}
-    values |= {} if metre is None else {"M": metre_values(characters, metre)}
-    for name, option in (("K", steering.key or steering.scale), ("M", steering.meter)):
-        if name in values and not values[name]:
-            raise UsageError(f"The model learned from tunes whose characters spell no {name}: field for {option!r}.")
-    return TuneWishes(values, steering.classes, steering.ranges.get(""), steering.progression, penalty, steering.end)
-
-
-def _close(representation: Representation, steering: Steering, length: int | None) -> Rule:
-    def tonality(lane: Lane) -> Tonality:
-        if steering.tonality is not None:
-            return steering.tonality
-        if knows_keys(representation) and (tonic := int(lane.plan[lane.count, TONIC])) != NO_TONIC:
-            return Tonality((tonic + LOWEST) % 12, MODES[lane.plan[lane.count, MODE]])
-        score = representation.decode(lane.rows, lane.plan[: lane.count + 1])
-        return tonality_of(find_key(score)) if len(score) else Tonality(0, "major")
-
-    if isinstance(representation, VoiceGrid):
-        return GridClose(representation, tonality)
-    if isinstance(representation, Chords):
-        assert length is not None  # noqa: S101  # require_possible has seen to it
-        return TokenClose(representation, tonality, length)
-    if isinstance(representation, Parts):
-        return PartsClose(representation, tonality, length)
-    assert isinstance(representation, Notes)  # noqa: S101
-    return NoteClose(representation, tonality, length)

@@ -44,7 +44,19 @@ class Stepper:
         return torch.cat([values, inputs], dim=-1), tuple(torch.stack(parts) for parts in zip(*after, strict=True))
 
 
-AnyStepper = Stepper | ChordNetwork | NoteNetwork | TextNetwork
+class DrawnTimes:
+    """The published note network, but that steps and durations are drawn as its likelihood has them, not computed."""
+
+    def __init__(self, network: NoteNetwork) -> None:
+        self._network = network
+        self.start, self.advance = network.start, network.advance
+
+    def logits(self, column: int, hidden: Tensor, context: Tensor, drawn: Tensor) -> Tensor:
+        """See Network."""
+        return self._network.spread(column, hidden) if column else self._network.logits(0, hidden, context, drawn)
+
+
+AnyStepper = Stepper | ChordNetwork | NoteNetwork | TextNetwork | DrawnTimes
 
 
 def make_stepper(model: Model) -> AnyStepper:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from midigen.representations.abc_context import CHORD, FREE, MUSIC, NOTES, REST_OF_CHORD, RESTS, WHOLE, Reading
+from midigen.sampling.density import MOST_BIAS
 from midigen.sampling.lane import Lane
-from midigen.sampling.rules import MOST_BIAS, Rule
+from midigen.sampling.rules import Rule
 from midigen.scores.score import Ints
 
 LONGER, SHORTER = "23456789", "/"

@@ -28,7 +28,6 @@ def generate_valid(
     Raises:
         SamplingError: too few of 20 draws for each tune are valid.
         UsageError: the model does not draw ABC characters.
-        RepresentationError: the model knows no bars.
     """
     if not isinstance(checkpoint.representation, AbcCharacters):
         raise UsageError(f"--until-valid is for models of ABC characters, not for {checkpoint.name}.")

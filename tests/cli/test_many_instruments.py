@@ -79,8 +79,7 @@ def test_a_folder_of_many_instruments_trains_and_yields_many_instruments(here: P
     played = read_midi(here / "c.mid")
     pitched = played.where(~is_drum(played))
     in_chord = [pitch % 12 in ({7, 11, 2} if onset // 1920 % 2 else {0, 4, 7}) for onset, _, pitch, *_ in pitched.notes]
-    # So small a network gives another instrument a drum's token now and then.
-    assert np.mean(in_chord) > 0.9
+    assert all(in_chord)
 
 
 def test_an_ensemble_trains_and_yields_its_parts_apart(here: Path, songs: Path) -> None:

@@ -67,8 +67,8 @@ def test_open_gates_forget_in_as_many_steps_as_asked_for(kind: type[nn.LSTM | nn
 
 def test_a_tone_is_named_only_if_the_gradient_reaches_back_to_it() -> None:
     torch.manual_seed(0)
-    assert recall(gated(nn.GRU, 12), 12, MAX_NORM).right == 1
-    assert recall(gated(nn.GRU, 12), 12, MAX_NORM, window=6).right < 0.9
+    assert recall(gated(nn.GRU, 24), 24, MAX_NORM).right == 1
+    assert recall(gated(nn.GRU, 24), 24, MAX_NORM, window=6).right < 0.9
 
 
 def test_descent_with_momentum_needs_clipping() -> None:

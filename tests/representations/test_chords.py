@@ -14,7 +14,7 @@ from midigen.errors import RepresentationError, UsageError
 from midigen.representations.chords import LOWEST_NAMED, NAMES, Chords
 from midigen.representations.notes import Notes
 from midigen.representations.representation import representation_from_json
-from midigen.scores.score import Ints, Part, Score
+from midigen.scores.score import Ints, Metre, Part, Score
 
 DUO = (Part("right"), Part("left"), Part("", is_drum=True))
 KNOWN = Chords(((55, 60), (55, 60, 64), (57, 62)))
@@ -116,7 +116,8 @@ def test_what_is_decoded_at_a_fixed_offset_is_encoded_to_the_same(rows: Ints, of
 def test_elements_last_a_quarter_and_follow_each_other_at_the_offset(offset: str, ticks: int) -> None:
     rows = np.array([[60], [62], [60]])
     score = Chords.fit([], {"offset": offset}).decode(rows, no_plan(rows))
-    assert score == Score.from_notes([(0, 480, 60, 80, 0), (ticks, 480, 62, 80, 0), (2 * ticks, 480, 60, 80, 0)])
+    notes = [(0, 480, 60, 80, 0), (ticks, 480, 62, 80, 0), (2 * ticks, 480, 60, 80, 0)]
+    assert score == Score.from_notes(notes, metres=(Metre(0, 4, 4),))
 
 
 def test_sampled_offsets_are_distributed_as_in_the_training_pieces() -> None:
@@ -187,6 +188,23 @@ def test_bars_are_of_four_quarters(offset: str, in_bar: int) -> None:
         for rows in (0, 1, in_bar, in_bar + 1)
     ]
     assert begun == [0, 1, 1, 2]
+
+
+def test_bars_are_those_of_the_metre_that_is_wanted() -> None:
+    chords = replace(KNOWN, written=Metre(0, 3, 4))
+    rows = np.full((7, 1), 60)
+    assert [chords.bars_begun(rows[:count], no_plan(rows[:count])) for count in (6, 7)] == [1, 2]
+    assert chords.decode(rows, no_plan(rows)).metres == (Metre(0, 3, 4),)
+    assert Chords.from_json(json.loads(json.dumps(chords.to_json()))) == KNOWN
+
+
+@pytest.mark.parametrize("offset", ["0.25", "0.5", "sampled"])
+def test_the_step_to_an_element_is_known_before_it_is_drawn(offset: str) -> None:
+    chords = replace(KNOWN, offset=offset, gaps=((120, 1), (240, 2), (960, 1)))
+    rows = np.random.default_rng(0).integers(0, 128, (40, 1))
+    onsets = chords.onset_ticks(rows)
+    steps = [int(chords.steps(rows[:place])[row]) for place, (row,) in enumerate(rows.tolist())]
+    assert np.cumsum(steps).tolist() == onsets.tolist()
 
 
 def test_a_piece_has_one_bar_and_one_element_at_least() -> None:

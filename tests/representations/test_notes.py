@@ -346,12 +346,17 @@ def test_a_plan_of_nothing_is_refused(bars: int | None, length: int | None) -> N
         Notes().make_plan(bars, length, np.random.default_rng(0))
 
 
-def test_seconds_know_no_bars() -> None:
+def test_seconds_are_written_in_bars_at_120_quarters_a_minute() -> None:
     timed = Notes.fit([], {"clock": "seconds"})
-    with pytest.raises(RepresentationError, match="use --length instead of --bars"):
-        timed.make_plan(4, None, np.random.default_rng(0))
-    with pytest.raises(RepresentationError, match="use --length instead of --bars"):
-        timed.bars_begun(*timed.encode(melody()))
+    rows, plan = timed.encode(melody())
+    # Two seconds are a bar of 4/4, one and a half of 3/4.
+    seconds = np.cumsum(rows[:, 1]) / 80
+    assert timed.bars_begun(rows, plan) == int(seconds[-1] // 2) + 1
+    waltz = replace(timed, written=Metre(0, 3, 4))
+    assert waltz.bars_begun(rows, plan) == int(seconds[-1] // 1.5) + 1
+    assert waltz.decode(rows, plan).metres == (Metre(0, 3, 4),)
+    assert Notes.from_json(waltz.to_json()) == timed
+    assert len(timed.make_plan(4, None, np.random.default_rng(0))) == 401
 
 
 def test_bars_are_counted_as_they_begin() -> None:
