@@ -126,7 +126,9 @@ def compose(checkpoint: Checkpoint, steering: Steering, temperature: float = 1.0
         settings=DrawSettings(temperature),
         steering=steering,
     )
-    return generate(checkpoint, replace(request, prompt=held_out_opening(checkpoint, 1)))
+    opening = held_out_opening(checkpoint, 1, steering.metre)
+    prompt = None if opening is None else replace(opening, is_in_output=False)
+    return generate(checkpoint, replace(request, prompt=prompt))
 
 
 def main() -> None:

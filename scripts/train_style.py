@@ -27,8 +27,11 @@ from midigen.labs.labelled_images import STYLES, read_styles
 from midigen.scores.score import TICKS_PER_QUARTER, Score
 
 DAMAGED = "damaged music"
-SAME_MUSIC = {"bach-chorales": ["jsb-chorales", "bach-370"]}
-"""Other corpora with the music of one that is trained on."""
+SAME_MUSIC = {
+    "bach-chorales": ["jsb-chorales", "bach-370"],
+    **{source: ["folk-tunes"] for source in ("ryans-mammoth", "oneills", "airds-airs")},
+}
+"""Other corpora with the music of one that is trained on; ``folk-tunes`` is what the model of this name learned."""
 SEED, STEPS, BATCH, RATE, SMOOTHING = 0, 5000, 64, 2e-3, 0.05
 HOP_QUARTERS = 4
 DAMAGED_SHARE = 0.25

@@ -17,7 +17,7 @@ from midigen.errors import UsageError
 if TYPE_CHECKING:
     from midigen.checkpoints.run import Checkpoint
     from midigen.sampling.draw import DrawSettings
-    from midigen.sampling.generate import Generated, Prompt
+    from midigen.sampling.generate import Generated, Prompt, Request
 
 
 def generate(
@@ -144,7 +144,7 @@ def generate(
     refuse_to_overwrite([*targets, *(t.with_suffix(suffix) for t in targets for suffix in others)], force=force)
     if prompt is None and prompt_text is None:
         # Not of the checkpoint: at sampled offsets elements that start together would be read as one chord.
-        request = replace(request, prompt=_held_out(console, trained, request.seed))
+        request = replace(request, prompt=_held_out(console, trained, request))
     with console.progress("composing", "step") as progress:
         if until_valid:
             generated, drawn = generate_valid(checkpoint, request, progress)
@@ -241,11 +241,11 @@ def _prompt(file: Path | None, notes: int | None, skip: int, *, is_in_output: bo
     return Prompt(read_one(file), notes, skip, is_in_output)
 
 
-def _held_out(console: Console, trained: Checkpoint, seed: int) -> Prompt | None:
+def _held_out(console: Console, trained: Checkpoint, request: Request) -> Prompt | None:
     """Return the opening that a network which reads windows goes on from, and say so; None for other networks."""
     from midigen.sampling.opening import held_out_opening
 
-    opening = held_out_opening(trained, seed)
+    opening = held_out_opening(trained, request.seed, request.steering.metre)
     if opening is not None:
         console.note("This network goes on from an opening: one of a held-out piece. --prompt names another.")
     return opening

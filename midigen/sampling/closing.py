@@ -29,6 +29,8 @@ SPARE_ROWS = 200
 """So many rows more than asked for may pass until a close is found."""
 PULL, STRONG_PULL = 2.0, 6.0
 """Biases towards the tonic: in the last bar, and in its last quarter."""
+MOST_TOGETHER = 8
+"""Notes may begin together before the close: what stands still does not come to it."""
 LAST_CHORD_ROWS = TICKS_PER_QUARTER // QUANTUM
 """Of the grid, where no fermata says where the last chord begins."""
 
@@ -145,13 +147,14 @@ class NoteClose(LineClose):
             return self._durations(lane, left, int(drawn[1]), column)
         if name not in ("pitch", "step") or (name == "pitch" and left > self._bar(lane)):
             return None
+        is_piled = _standing_still(lane.rows[:, 1]) >= MOST_TOGETHER
         if left > self._bar(lane):
-            return torch.from_numpy(np.where(self._steps < left, 0.0, -math.inf))
+            return _only((self._steps < left) & (self._steps >= is_piled))
         key = self._key(lane)
         if name == "pitch":
             return self._pitches(lane, key, left)
         may_land = int(drawn[0]) % 12 == key.tonic or left <= 0
-        is_legal = (self._steps < left) | (may_land & (self._steps == max(left, 0)))
+        is_legal = ((self._steps < left) & (self._steps >= is_piled)) | (may_land & (self._steps == max(left, 0)))
         return torch.from_numpy(np.where(is_legal, 0.0, -math.inf) + PULL * (may_land & (self._steps == left)))
 
     def _durations(self, lane: Lane, left: int, step: int, column: int) -> Tensor:
@@ -201,9 +204,9 @@ class PartsClose(LineClose):
             return None
         left, ids = line - now, np.arange(self._parts.fields[column].size)
         if left > 0:
-            # What sounds before the last chord makes room for it.
-            most = {"step": left, "duration": left - 1}.get(name)
-            return None if most is None else _only(ids <= most)
+            # What sounds before the last chord makes room for it, and goes on towards it.
+            is_piled = _standing_still(lane.rows[:, self._parts.step_column]) >= len(self._parts.ensemble) - 1
+            return {"step": _only((ids <= left) & (ids >= is_piled)), "duration": _only(ids < left)}.get(name)
         if name == "pitch":
             return self._chord(lane, line, int(drawn[0]))
         if name == "part":
@@ -231,6 +234,11 @@ class PartsClose(LineClose):
         """See Rule."""
         line = self._lines.get(lane)
         return line is not None and self._sounding(lane, line) == len(self._parts.ensemble)
+
+
+def _standing_still(steps: Ints) -> int:
+    """Return how many of the last steps are 0."""
+    return int((steps[::-1] == 0).cumprod().sum())
 
 
 def _only(is_legal: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Tensor:

@@ -28,10 +28,11 @@ from midigen.sampling.expression import shape_velocities
 from midigen.sampling.finishing import with_metre, with_program, with_tempo, without_prompt
 from midigen.sampling.guides import Guides
 from midigen.sampling.lane import Lane
-from midigen.sampling.steering import Bent, Steerer, Steering, in_key, set_plan
+from midigen.sampling.steering import Bent, Steerer, Steering, in_key, set_plan, tells_metre
 from midigen.sampling.steering_rules import make_steerer
 from midigen.sampling.stepper import AnyStepper, DrawnTimes
 from midigen.scores.score import Ints, Score
+from midigen.scores.time import metres_from_start
 
 OF_TIME = {"--chords", "--density", "--end"}
 """Wishes that need a choice of when notes sound."""
@@ -118,17 +119,8 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
         RepresentationError: the prompt does not fit the model.
     """
     representation = checkpoint.representation
-    names = [column.name for column in representation.fields]
-    if unknown := request.settings.temperatures.keys() - set(names):
-        wrong = ", ".join(sorted(unknown))
-        raise UsageError(f"The model draws no column {wrong}; its columns are: {', '.join(names)}.")
-    steering = request.steering
-    steerer = None
-    if steering.meter is not None and request.prompt is not None:
-        raise UsageError("--meter is not possible with a prompt: its own metre goes on.")
-    for option, line in (("--key", "\nK:"), ("--meter", "\nM:")):
-        if option in steering.wishes and line in f"\n{request.prompt_text}":
-            raise UsageError(f"{option} is not possible with a prompt that has its {line.strip()} line: change that.")
+    _refuse_conflicts(representation, request)
+    steering, steerer = request.steering, None
     representation = set_plan(representation, steering)
     if steering.wishes:
         steerer = make_steerer(representation, steering, request.length, request.bars)
@@ -160,6 +152,26 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
         constraint.cut if constraint else None,
         steerer.bent if steerer else None,
     )
+
+
+def _refuse_conflicts(representation: Representation, request: Request) -> None:
+    """Check that the wishes go together, and with the model.
+
+    Raises:
+        UsageError: they do not.
+    """
+    steering = request.steering
+    names = [column.name for column in representation.fields]
+    if unknown := request.settings.temperatures.keys() - set(names):
+        wrong = ", ".join(sorted(unknown))
+        raise UsageError(f"The model draws no column {wrong}; its columns are: {', '.join(names)}.")
+    if steering.metre is not None and request.prompt is not None and tells_metre(representation):
+        bars = {metre.bar_ticks for metre in metres_from_start(request.prompt.score)}
+        if bars != {steering.metre.bar_ticks}:
+            raise UsageError("--meter is not possible with a prompt in another metre: its own goes on.")
+    for option, line in (("--key", "\nK:"), ("--meter", "\nM:")):
+        if option in steering.wishes and line in f"\n{request.prompt_text}":
+            raise UsageError(f"{option} is not possible with a prompt that has its {line.strip()} line: change that.")
 
 
 def _finished(representation: Representation, lane: Lane, request: Request, steerer: Steerer | None) -> Score:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from midigen.checkpoints.run import Checkpoint, training_dataset
 from midigen.datasets.build import Dataset
 from midigen.sampling.generate import Prompt
+from midigen.scores.score import Metre
 
 
-def held_out_opening(checkpoint: Checkpoint, seed: int) -> Prompt | None:
+def held_out_opening(checkpoint: Checkpoint, seed: int, metre: Metre | None = None) -> Prompt | None:
     """Return as many rows as the network reads, from a random place in the pieces held out in its training.
 
-    None for other networks, and where the dataset is no longer there.
+    None for other networks, and where the dataset is no longer there. Such networks are blind to bars, so that any
+    metre may be written over the opening.
     """
     window: int | None = checkpoint.model.window
     if window is None:
@@ -24,7 +27,10 @@ def held_out_opening(checkpoint: Checkpoint, seed: int) -> Prompt | None:
         return None
     # Dealt out by windows, the validation pieces were trained on, too.
     splits = ("test",) if checkpoint.config["training"]["split"] == "window" else ("valid", "test")
-    return random_opening(dataset, splits, window, seed)
+    opening = random_opening(dataset, splits, window, seed)
+    if opening is None or metre is None:
+        return opening
+    return replace(opening, score=replace(opening.score, metres=(metre,)))
 
 
 def random_opening(dataset: Dataset, splits: Sequence[str], window: int, seed: int) -> Prompt | None:

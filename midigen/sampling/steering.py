@@ -171,16 +171,14 @@ def set_plan(representation: Representation, steering: Steering) -> Representati
         UsageError: a bar does not fit.
     """
     metre = steering.metre
-    if isinstance(representation, (Chords, Structured)) and metre is not None:
-        return replace(representation, written=metre)
     if isinstance(representation, Notes) and metre is not None:
         quanta = metre.bar_ticks / representation.quantum_ticks
         if quanta != int(quanta) or metre.bar_ticks > LONGEST_BAR_QUARTERS * TICKS_PER_QUARTER:
             steps = f"{representation.quantum} steps of a {representation.clock.removesuffix('s')}"
             raise UsageError(f"--meter {steering.meter} does not fit the {steps}.")
-        if representation.clock == "seconds":
-            return replace(representation, written=metre)
-        return replace(representation, bars=(int(quanta),))
+        representation = replace(representation, bars=(int(quanta),)) if tells_metre(representation) else representation
+    if metre is not None and not tells_metre(representation):
+        return replace(representation, written=metre)  # type: ignore[type-var]
     if not isinstance(representation, VoiceGrid):
         return representation
     plans = representation.plans
@@ -193,6 +191,12 @@ def set_plan(representation: Representation, steering: Steering) -> Representati
         tonic, mode = steering.tonality
         plans = tuple(plan._replace(tonic=(tonic - LOWEST) % 12, mode=MODES.index(mode)) for plan in plans)
     return replace(representation, plans=plans)
+
+
+def tells_metre(representation: Representation) -> bool:
+    """Return whether rows or plan tell a metre; else a piece is written in any."""
+    is_timed = isinstance(representation, Notes) and representation.clock == "seconds"
+    return not (is_timed or isinstance(representation, (Chords, Structured)))
 
 
 def knows_keys(representation: Representation) -> bool:

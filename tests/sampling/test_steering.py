@@ -33,7 +33,7 @@ from midigen.sampling.steering_words import Tonality
 from midigen.sampling.tune_rule import TuneRule, TuneWishes
 from midigen.scores.features import notes_per_quarter
 from midigen.scores.key_finding import find_key
-from midigen.scores.score import Score
+from midigen.scores.score import Metre, Score
 from tests import tiny
 
 TEXTS = [
@@ -154,6 +154,24 @@ def test_a_prompt_is_moved_to_the_key(models: dict[str, Checkpoint]) -> None:
 def test_bars_have_the_metre(models: dict[str, Checkpoint], name: str, meter: str) -> None:
     for score in compose(models[name], Steering(meter=meter)).scores:
         assert {f"{metre.numerator}/{metre.denominator}" for metre in score.metres} == {meter}
+
+
+def test_a_prompt_may_be_in_the_metre_or_written_in_it(models: dict[str, Checkpoint]) -> None:
+    waltz = replace(tiny.melody(1), metres=(Metre(0, 3, 4),))
+    for name, prompt in (("notes", waltz), ("seconds", tiny.melody(1)), ("chords", tiny.melody(1))):
+        for score in compose(models[name], Steering(meter="3/4"), prompt=Prompt(prompt)).scores:
+            assert score.metres == (Metre(0, 3, 4),)
+
+
+def test_an_ensemble_does_not_stand_still_before_its_close(models: dict[str, Checkpoint]) -> None:
+    parts = models["parts"].representation
+    assert isinstance(parts, Parts)
+    rows = np.array([[part, 60, 0, 0] for part in range(4)])
+    lane = Lane(np.random.default_rng(0), parts.make_plan(2, None, np.random.default_rng(0)), rows[:3], last_bar=2)
+    bias = PartsClose(parts, lambda _: Tonality(0, "major"), None).bias(lane, 3, NOTHING, rows[3, :3])
+    assert bias is not None
+    line = int(lane.plan[0, 0])
+    assert np.flatnonzero(np.isfinite(bias.numpy())).tolist() == list(range(1, line + 1))
 
 
 def test_chord_tokens_go_on_for_as_many_bars_as_are_wanted(models: dict[str, Checkpoint]) -> None:
@@ -357,7 +375,7 @@ def test_of_a_mask_the_probability_moved_is_what_it_cut() -> None:
         ("notes", Steering(range="bass=C2-C3"), {}, "--range by voice is for four voices"),
         ("notes", Steering(meter="9/4"), {}, "--meter 9/4 does not fit"),
         ("abc", Steering(key="Eb"), {}, "spell no K: field for 'Eb'"),
-        ("notes", Steering(meter="3/4"), {"prompt": Prompt(tiny.melody(1))}, "its own metre goes on"),
+        ("notes", Steering(meter="3/4"), {"prompt": Prompt(tiny.melody(1))}, "in another metre: its own goes on"),
         ("grid", Steering(meter="9/4"), {}, "--meter 9/4 has bars that do not fit"),
     ],
 )
