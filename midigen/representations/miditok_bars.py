@@ -24,6 +24,8 @@ from midigen.scores.time import metres_from_start
 
 MOST_BARS = 256
 """Of Octuple, which counts them."""
+MOST_AHEAD = 2
+"""Bars that a drawn row of Octuple may lead on: a network that has not learned to count leaps over the whole piece."""
 BLANK = ("PAD", "Ignore")
 """Tokens that stand for nothing."""
 
@@ -51,17 +53,16 @@ class InBars(MidiTokTokens):
         """See MidiTokTokens."""
         return Place(*(int(column[-1]) for column in self._timed(rows))) if len(rows) else Place()
 
-    def _distance(self, rows: Ints) -> Ints:
+    def _distance(self, place: Place) -> Ints:
         """Return the ticks to what each id leads to, (V,), 0 for ids that lead nowhere; what is below 0 lies behind."""
         column, positions = self._numbers["position"]
-        place = self.place(rows)
         ahead = np.where(positions >= 0, place.line + positions * place.eighth - place.tick, 0)
         return np.where(self._kinds[column] == "Bar", place.line + place.length - place.tick, ahead)
 
-    def _lies_ahead(self, rows: Ints) -> NDArray[np.bool_]:
+    def _lies_ahead(self, rows: Ints, place: Place) -> NDArray[np.bool_]:
         """Return which ids do not lead behind the end of the bar or back, (V,)."""
         positions = self._numbers["position"][1]
-        place, told = self.place(rows), self._told("position", rows)
+        told = self._told("position", rows)
         bars = np.flatnonzero(self._are("Bar", rows))
         reached = int(told[bars[-1] if len(bars) else 0 :].max(initial=-1))
         return (positions < 0) | ((positions > reached) & (positions * place.eighth < place.length))
@@ -121,7 +122,7 @@ class CPWord(_Compound, InBars):
         has_no_metre = self._are("Bar", rows) & self._is_empty(rows)[:, -1]
         return np.asarray(rows[~has_no_metre], np.int64)
 
-    def legal(self, rows: Ints, column: int, drawn: Ints) -> NDArray[np.bool_]:
+    def legal(self, rows: Ints, place: Place, column: int, drawn: Ints) -> NDArray[np.bool_]:
         """See MidiTokTokens."""
         kinds, blank = self._kinds[column], self._blank[column]
         if column == 0:
@@ -133,16 +134,18 @@ class CPWord(_Compound, InBars):
             players = self._players(column, drawn) if self.fields[column].name == "program" else ~blank
             return blank & (kinds == "Ignore") if is_place else players
         if column == 1:
-            return np.asarray((kinds == "Bar") | ((kinds == "Position") & self._lies_ahead(rows) & bool(len(rows))))
+            return np.asarray(
+                (kinds == "Bar") | ((kinds == "Position") & self._lies_ahead(rows, place) & bool(len(rows)))
+            )
         is_metre = column == len(self.fields) - 1 and self._kinds[1][drawn[1]] == "Bar"
         return ~blank if is_metre else kinds == "Ignore"
 
-    def moves(self, rows: Ints, column: int, drawn: Ints) -> Ints | None:
+    def moves(self, place: Place, column: int, drawn: Ints) -> Ints | None:
         """See MidiTokTokens. A row that leads on is taken for half a beat until it is known."""
         if column == 0:
-            half_a_beat = STEPS_IN_BEAT // 2 * self.place(rows).eighth
+            half_a_beat = STEPS_IN_BEAT // 2 * place.eighth
             return np.asarray(half_a_beat * self._is_metric(np.arange(self.fields[0].size)))
-        return self._distance(rows) if column == 1 and self._is_metric(drawn[0]) else None
+        return self._distance(place) if column == 1 and self._is_metric(drawn[0]) else None
 
 
 class Octuple(_Compound):
@@ -178,6 +181,14 @@ class Octuple(_Compound):
         part[:, 2] -= max(int(part[:, 2].min(initial=MOST_BARS)) - 1, 0)  # the id 0 stands for nothing
         return part, no_plan(len(part))
 
+    def make_plan(
+        self, bars: int | None, length: int | None, rng: np.random.Generator, opening: Ints | None = None
+    ) -> Ints:
+        """See Representation."""
+        if bars is not None and bars > MOST_BARS:
+            raise RepresentationError(f"Octuple counts {MOST_BARS} bars at most; take fewer --bars.")
+        return super().make_plan(bars, length, rng, opening)
+
     def onset_ticks(self, rows: Ints) -> Ints:
         """See Representation."""
         place = self.place(rows[:1])
@@ -192,24 +203,24 @@ class Octuple(_Compound):
         position = int(self._told("position", rows[-1:])[0])
         return Place(bar * length + position * eighth, bar, bar * length, length, eighth)
 
-    def legal(self, rows: Ints, column: int, drawn: Ints) -> NDArray[np.bool_]:
+    def legal(self, rows: Ints, place: Place, column: int, drawn: Ints) -> NDArray[np.bool_]:
         """See MidiTokTokens."""
-        legal, place, name = ~self._blank[column], self.place(rows), self.fields[column].name
+        legal, name = ~self._blank[column], self.fields[column].name
         if name == "program":
             return self._players(column, drawn)
         if name == "position" and len(rows):
             ticks = self._numbers["position"][1] * place.eighth
             is_last = place.bar == MOST_BARS - 1
             return legal & (ticks < place.length) & (ticks >= is_last * (place.tick - place.line))
-        if name == "bar" and len(rows):
-            return np.asarray(legal & (np.arange(len(legal)) - 1 >= place.bar + self.bars_on(rows)[drawn[1]]))
+        if name == "bar":
+            ahead = np.arange(len(legal)) - 1 - place.bar
+            return np.asarray(legal & (ahead >= self.bars_on(place)[drawn[1]]) & (ahead <= MOST_AHEAD))
         if name == "metre":
             return self._metres(rows, drawn)
         return legal
 
-    def bars_on(self, rows: Ints) -> Ints:
+    def bars_on(self, place: Place) -> Ints:
         """Return how many bars on each position comes next, (V,): 0, or 1 if it lies before the place there is."""
-        place = self.place(rows)
         return np.asarray(self._numbers["position"][1] * place.eighth < place.tick - place.line, np.int64)
 
     def within(self, metre: Metre) -> NDArray[np.bool_]:
@@ -224,12 +235,12 @@ class Octuple(_Compound):
         lengths, eighths = self._numbers["length"][1], self._numbers["eighth"][1]
         return np.asarray((lengths >= 0) & (self._numbers["position"][1][drawn[1]] * eighths < lengths))
 
-    def moves(self, rows: Ints, column: int, drawn: Ints) -> Ints | None:
+    def moves(self, place: Place, column: int, drawn: Ints) -> Ints | None:
         """See MidiTokTokens. The position alone leads to where it lies next."""
-        place, positions = self.place(rows), self._numbers["position"][1]
+        positions = self._numbers["position"][1]
         if column == 1:
             return (positions * place.eighth - (place.tick - place.line)) % place.length
         if column == 2:
-            next_bar = place.bar + self.bars_on(rows)[drawn[1]]
+            next_bar = place.bar + self.bars_on(place)[drawn[1]]
             return np.asarray(np.maximum(np.arange(self.fields[2].size) - 1 - next_bar, 0) * place.length)
         return None

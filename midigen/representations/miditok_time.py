@@ -66,4 +66,6 @@ def require_token(metre: Metre) -> None:
     """
     least, most = METRES.get(metre.denominator, (1, 0))
     if not least <= metre.numerator <= most:
-        raise RepresentationError(f"the metre {metre.numerator}/{metre.denominator} has no token")
+        raise RepresentationError(
+            f"the metre {metre.numerator}/{metre.denominator} has no token; there are up to 6/2, 12/4, 12/8 and 12/16"
+        )

@@ -54,13 +54,13 @@ class Remi(InBars):
 
     name = "miditok:REMI"
 
-    def legal(self, rows: Ints, column: int, drawn: Ints) -> NDArray[np.bool_]:
+    def legal(self, rows: Ints, place: Place, column: int, drawn: Ints) -> NDArray[np.bool_]:
         """See MidiTokTokens."""
-        return super().legal(rows, column, drawn) & self._lies_ahead(rows)
+        return super().legal(rows, place, column, drawn) & self._lies_ahead(rows, place)
 
-    def moves(self, rows: Ints, column: int, drawn: Ints) -> Ints:
+    def moves(self, place: Place, column: int, drawn: Ints) -> Ints:
         """See MidiTokTokens."""
-        return self._distance(rows)
+        return self._distance(place)
 
 
 class _WithShifts(MidiTokTokens):
@@ -89,10 +89,9 @@ class _WithShifts(MidiTokTokens):
                 place = Place(tick, place.bar + is_torn, tick, length, int(eighths[row]))
         return place
 
-    def moves(self, rows: Ints, column: int, drawn: Ints) -> Ints:
+    def moves(self, place: Place, column: int, drawn: Ints) -> Ints:
         """See MidiTokTokens."""
-        _, shifts = self._numbers["shift"]
-        return np.maximum(shifts, 0) * self.place(rows).eighth
+        return np.maximum(self._numbers["shift"][1], 0) * place.eighth
 
 
 class Tsd(_WithShifts):
@@ -129,11 +128,16 @@ class MidiLike(_WithShifts):
             when[keys[rows[places, 0]]] = places
         return np.where(last[0] > last[1], last[0], -1)
 
-    def legal(self, rows: Ints, column: int, drawn: Ints) -> NDArray[np.bool_]:
+    def legal(self, rows: Ints, place: Place, column: int, drawn: Ints) -> NDArray[np.bool_]:
         """See MidiTokTokens. What is let go sounds; what is struck does not."""
         keys, strikes, lets_go = self._keys
         sounds = self._struck(rows, int(held(self._told("program", rows), 0)[-1]))[keys] >= 0
-        return super().legal(rows, column, drawn) & ~(strikes & sounds) & ~(lets_go & ~sounds)
+        return super().legal(rows, place, column, drawn) & ~(strikes & sounds) & ~(lets_go & ~sounds)
+
+    def bars_begun(self, rows: Ints, plan: Ints) -> int:
+        """See Representation. A key may be let go on the line behind the last bar."""
+        last = np.flatnonzero(self.begin_notes(rows))[-1:]
+        return super().bars_begun(rows[: last[0] + 1], plan) if len(last) else min(len(rows), 1)
 
     def _whole(self, rows: Ints) -> Ints:
         """Let go of what sounds at the end where the bar ends; what was struck long ago was forgotten, not held."""

@@ -146,8 +146,8 @@ class MidiTokTokens(Tokens):
         """Return where the row behind some rows stands, as MidiTok decodes them, if it does not itself move on."""
         raise NotImplementedError
 
-    def moves(self, rows: Ints, column: int, drawn: Ints) -> Ints | None:
-        """Return by how many ticks each id of a column would move on, (V,); None if the column moves nothing."""
+    def moves(self, place: Place, column: int, drawn: Ints) -> Ints | None:
+        """Return by how many ticks each id of a column would move on from a place, (V,); None for no such column."""
         raise NotImplementedError
 
     def in_metre(self, metre: Metre) -> tuple[int, NDArray[np.bool_]] | None:
@@ -163,6 +163,12 @@ class MidiTokTokens(Tokens):
         wanted = self._vocabularies[column][f"TimeSig_{metre.numerator}/{metre.denominator}"]
         return column, (lengths < 0) | (np.arange(len(lengths)) == wanted)
 
+    @cached_property
+    def begun(self) -> Ints:
+        """The pitch of the note that each id of the pitches' column begins, (V,), -1 for none and for drums."""
+        starts = np.isin(self._kinds[self.pitch_column], STARTS)
+        return np.where(starts, self.pitches[self.pitch_column], -1)
+
     def begin_notes(self, rows: Ints) -> NDArray[np.bool_]:
         """Return with which rows a note begins, (T,)."""
         return np.isin(self._kinds[self.pitch_column][rows[:, self.pitch_column]], STARTS)
@@ -172,11 +178,12 @@ class MidiTokTokens(Tokens):
         """The column that holds pitches."""
         return next(column for column, pitches in enumerate(self.pitches) if (pitches >= 0).any())
 
-    def legal(self, rows: Ints, column: int, drawn: Ints) -> NDArray[np.bool_]:
+    def legal(self, rows: Ints, place: Place, column: int, drawn: Ints) -> NDArray[np.bool_]:
         """Return which ids of a column MidiTok could write next, (V,): no torn notes, and drums for the kit alone.
 
         Args:
             rows: so far.
+            place: behind them.
             column: of the row to be drawn.
             drawn: ids of the columns before, (column,).
         """

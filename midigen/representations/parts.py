@@ -249,10 +249,6 @@ class Parts(Notes):
         downs, ups = zip(*shifts[1:] or shifts, strict=True)
         return usual_shifts(max(downs), min(ups))
 
-    def legal(self, rows: Ints, column: int, drawn: Ints) -> NDArray[np.bool_] | None:  # noqa: ARG002
-        """Return which ids of a column a part can play, (V,), given those of the columns before, (column,)."""
-        return self.in_range(int(drawn[PART])) if column == PITCH else None
-
     def in_range(self, part: int) -> NDArray[np.bool_]:
         """Return which pitches a part has in the training pieces, (PITCHES,)."""
         pitch, player = np.arange(PITCHES), self.ensemble[part]

@@ -8,7 +8,7 @@ piece on average, all of the tonic triad, the tonic lowest. In an ensemble each 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from midigen.representations.notes import PITCHES, Notes
 from midigen.representations.parts import Parts
 from midigen.representations.voice_grid import REST, VOICES, VoiceGrid
 from midigen.sampling.lane import Lane
-from midigen.sampling.rules import PitchTable, Rule
+from midigen.sampling.rules import PitchTable, Rule, only
 from midigen.sampling.steering_words import Tonality
 from midigen.scores.score import TICKS_PER_QUARTER, Ints
 
@@ -45,7 +45,7 @@ class GridClose(Rule):
         self._table, self._tonality = PitchTable(grid), tonality
         self._found: dict[Lane, Tonality] = {}
 
-    def bias(self, lane: Lane, column: int, context: Ints, drawn: Ints) -> Tensor | None:  # noqa: ARG002
+    def bias(self, lane: Lane, column: int, context: Ints, drawn: Ints) -> Tensor | None:
         """See Rule."""
         length = len(lane.plan) - 1
         fermatas = np.flatnonzero(lane.plan[:-1, FERMATA] == 0)
@@ -56,7 +56,8 @@ class GridClose(Rule):
         if lane not in self._found:
             self._found[lane] = self._tonality(lane)
         tonality = self._found[lane]
-        wanted = frozenset({tonality.tonic}) if VOICES[column] == "bass" else tonality.triad
+        heard = [self._table.pitch(int(index), voice, context) for voice, index in enumerate(drawn)]
+        wanted = frozenset({tonality.tonic}) if VOICES[column] == "bass" else tonality.triad_with(heard)
         bias = self._table.bias(lambda pitch: pitch % 12 in wanted)
         bias[REST] = -math.inf
         return self._table.struck_again(bias, column, context)
@@ -71,9 +72,8 @@ class ElementClose(Rule):
 
     def _closers(self, lane: Lane) -> NDArray[np.bool_]:
         if lane not in self._found:
-            tonic, triad = (key := self._tonality(lane)).tonic, key.triad
-            closes = [e[0] % 12 == tonic and {p % 12 for p in e} <= triad for e in self._chords.elements]
-            self._found[lane] = np.array(closes)
+            key = self._tonality(lane)
+            self._found[lane] = np.array([_closes(key, element) for element in self._chords.elements])
         return self._found[lane]
 
     def _is_long_enough(self, lane: Lane, rows: int) -> bool:
@@ -87,7 +87,7 @@ class ElementClose(Rule):
         now = int(self._chords.onset_ticks(lane.rows)[-1]) if lane.count else 0
         bars = (now + self._chords.steps(lane.rows)) // self._chords.written.bar_ticks + 1
         is_legal = (bars < lane.last_bar) | ((bars == lane.last_bar) & self._closers(lane))
-        return _only(is_legal)
+        return only(is_legal)
 
     def is_over(self, lane: Lane) -> bool:
         """See Rule."""
@@ -149,7 +149,7 @@ class NoteClose(LineClose):
             return None
         is_piled = _standing_still(lane.rows[:, 1]) >= MOST_TOGETHER
         if left > self._bar(lane):
-            return _only((self._steps < left) & (self._steps >= is_piled))
+            return only((self._steps < left) & (self._steps >= is_piled))
         key = self._key(lane)
         if name == "pitch":
             return self._pitches(lane, key, left)
@@ -165,13 +165,14 @@ class NoteClose(LineClose):
             is_legal = quanta <= left - step if step < left else quanta >= half
         else:
             is_legal = quanta == lane.rows[-1, column] + 1
-        return torch.from_numpy(np.where(is_legal, 0.0, -math.inf))
+        return only(is_legal)
 
     def _pitches(self, lane: Lane, key: Tonality, left: int) -> Tensor:
         """Towards the tonic in the last bar; above it, of its triad, in the last chord."""
         if left <= 0:
-            below = int(lane.rows[-1, 0])
-            return self._table.bias(lambda pitch: pitch % 12 in key.triad and pitch > below)
+            chord = lane.rows[-1 - _standing_still(lane.rows[:, 1]) :, 0].tolist()
+            triad = key.triad_with(chord)
+            return self._table.bias(lambda pitch: pitch % 12 in triad and pitch > chord[-1])
         pull = STRONG_PULL if left <= self._notes.quantum else PULL
         return self._table.bias(lambda pitch: pitch % 12 == key.tonic, -pull)
 
@@ -206,15 +207,15 @@ class PartsClose(LineClose):
         if left > 0:
             # What sounds before the last chord makes room for it, and goes on towards it.
             is_piled = _standing_still(lane.rows[:, self._parts.step_column]) >= len(self._parts.ensemble) - 1
-            return {"step": _only((ids <= left) & (ids >= is_piled)), "duration": _only(ids < left)}.get(name)
+            return {"step": only((ids <= left) & (ids >= is_piled)), "duration": only(ids < left)}.get(name)
         if name == "pitch":
             return self._chord(lane, line, int(drawn[0]))
         if name == "part":
-            return _only(ids == self._sounding(lane, line))
+            return only(ids == self._sounding(lane, line))
         if name == "step":
-            return _only(ids == 0)
+            return only(ids == 0)
         half = min(self._bar(lane) // 2, len(ids))
-        return _only(ids + 1 >= half if drawn[0] == 0 else ids == lane.rows[-1, column])
+        return only(ids + 1 >= half if drawn[0] == 0 else ids == lane.rows[-1, column])
 
     def _chord(self, lane: Lane, line: int, part: int) -> Tensor:
         """The tonic for the lowest part, its triad above that for the others."""
@@ -222,8 +223,9 @@ class PartsClose(LineClose):
         if part == 0:
             # The others need room above.
             return self._table.bias(lambda pitch: pitch % 12 == key.tonic and pitch < PITCHES - 12)
-        bass = int(lane.rows[-self._sounding(lane, line), self._parts.pitch_column])
-        return self._table.bias(lambda pitch: pitch % 12 in key.triad and pitch > bass)
+        chord = lane.rows[-self._sounding(lane, line) :, self._parts.pitch_column].tolist()
+        triad = key.triad_with(chord)
+        return self._table.bias(lambda pitch: pitch % 12 in triad and pitch > chord[0])
 
     def _sounding(self, lane: Lane, line: int) -> int:
         """Return how many notes the last chord has already: the last ones, for counting may have begun anew before."""
@@ -241,5 +243,6 @@ def _standing_still(steps: Ints) -> int:
     return int((steps[::-1] == 0).cumprod().sum())
 
 
-def _only(is_legal: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Tensor:
-    return torch.from_numpy(np.where(is_legal, 0.0, -math.inf))
+def _closes(key: Tonality, chord: Sequence[int]) -> bool:
+    """Return whether a chord, its pitches rising, is the tonic's, with the tonic below."""
+    return chord[0] % 12 == key.tonic and all(p % 12 in key.triad_with(chord[:n]) for n, p in enumerate(chord))

@@ -39,9 +39,12 @@ class Density(Rule):
 
     def _against_time(self, pressure: float, ticks: Ints) -> Tensor:
         """Return the bias, (V,), on ids that lead on by so many ticks; in mean steps, so that it has one gain."""
-        steps = ticks / TICKS_PER_QUARTER * self._wanted
-        # What is sparse shall not become one long rest.
-        return torch.from_numpy(-pressure * (steps if pressure > 0 else np.minimum(steps, LONGEST_STEP)))
+        quarters = ticks / TICKS_PER_QUARTER
+        if pressure <= 0:
+            # What is sparse shall not become one long rest.
+            quarters = np.minimum(quarters, LONGEST_STEP / self._wanted)
+        # Where less than a note a quarter is wanted a quarter is step enough, or the bias would be too weak.
+        return torch.from_numpy(-pressure * quarters * max(self._wanted, 1))
 
 
 class NoteDensity(Density):
@@ -97,7 +100,7 @@ class ElementDensity(Density):
         if density < least:
             raise UsageError(
                 f"--density is not possible here: with --offset {chords.offset} there are {least:g} notes a quarter "
-                "at least; ask for more."
+                "at least; ask for more, or take --offset sampled."
             )
         self._chords, self._sizes = chords, np.array([len(element) for element in chords.elements])
 
@@ -121,12 +124,12 @@ class TokenDensity(Density):
     def bias(self, lane: Lane, column: int, context: Ints, drawn: Ints) -> Tensor | None:  # noqa: ARG002
         """See Rule."""
         if column == 0:
-            tick = self._tokens.place(lane.rows).tick
+            tick = lane.place(self._tokens).tick
             passed = (tick - self._ticks.get(lane, tick)) / TICKS_PER_QUARTER
             self._ticks[lane] = tick
             new = lane.rows[-1:] if lane.count > lane.given else lane.rows[:0]
             self._press(lane, passed * self._wanted - int(self._tokens.begin_notes(new).sum()))
-        moves = self._tokens.moves(lane.rows, column, drawn)
+        moves = self._tokens.moves(lane.place(self._tokens), column, drawn)
         return None if moves is None else self._against_time(self._press(lane, 0), np.maximum(moves, 0))
 
 

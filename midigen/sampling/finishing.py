@@ -14,14 +14,15 @@ from midigen.scores.time import bar_starts
 
 
 def without_prompt(representation: Representation, lane: Lane, score: Score) -> Score:
-    """Leave out the notes of the rows that were given; begin with the bar in which the first new row lies."""
+    """Leave out the notes of the rows that were given; begin with the bar in which the first new note lies."""
     rows = lane.rows
     given = representation.decode(rows[: lane.given], lane.plan[: lane.given + 1])
     # The first new note may begin with the last one given, as a chord: the tick alone does not tell them apart.
     prompted = {(onset, pitch) for onset, _, pitch, *_ in given.notes.tolist()}
     is_new = np.array([(onset, pitch) not in prompted for onset, _, pitch, *_ in score.notes.tolist()], bool)
     begins = int(representation.onset_ticks(np.append(rows, rows[-1:], axis=0))[lane.given])
-    return _from_tick(score.where(is_new), begins)
+    new = score.where(is_new & (score.onset >= begins))
+    return _from_tick(new, int(new.onset.min(initial=score.end)))
 
 
 def with_tempo(score: Score, bpm: float) -> Score:

@@ -14,8 +14,6 @@ from midigen.errors import RepresentationError, SamplingError, UsageError
 from midigen.formats.abc_notation import PlayedTune
 from midigen.models.classic import NoteNetwork
 from midigen.representations.abc_characters import AbcCharacters
-from midigen.representations.miditok_tokens import MidiTokTokens
-from midigen.representations.parts import Parts
 from midigen.representations.representation import Representation
 from midigen.representations.voice_grid import VoiceGrid
 from midigen.sampling.closing import SPARE_ROWS
@@ -28,7 +26,7 @@ from midigen.sampling.expression import shape_velocities
 from midigen.sampling.finishing import with_metre, with_program, with_tempo, without_prompt
 from midigen.sampling.guides import Guides
 from midigen.sampling.lane import Lane
-from midigen.sampling.steering import Bent, Steerer, Steering, in_key, set_plan, tells_metre
+from midigen.sampling.steering import Bent, Steerer, Steering, in_key, set_plan, tells_metre, written_in
 from midigen.sampling.steering_rules import make_steerer
 from midigen.sampling.stepper import AnyStepper, DrawnTimes
 from midigen.scores.score import Ints, Score
@@ -121,6 +119,8 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
     representation = checkpoint.representation
     _refuse_conflicts(representation, request)
     steering, steerer = request.steering, None
+    if request.prompt is not None and not tells_metre(representation):
+        representation = written_in(representation, metres_from_start(request.prompt.score)[0])
     representation = set_plan(representation, steering)
     if steering.wishes:
         steerer = make_steerer(representation, steering, request.length, request.bars)
@@ -129,8 +129,7 @@ def generate(checkpoint: Checkpoint, request: Request, progress: Callable[[int, 
     numbers = range(request.first, request.first + request.count)
     lanes = [_lane(representation, request, number, given, given_plan) for number in numbers]
     constraint = _constraint(representation, request, lanes)
-    is_kept = isinstance(representation, MidiTokTokens) or (isinstance(representation, Parts) and not steering.ranges)
-    guides = Guides(request.settings, constraint, steerer, representation if is_kept else None)  # type: ignore[arg-type]
+    guides = Guides(request.settings, constraint, steerer, representation)
     stepper: AnyStepper | CopyingStepper = stepper_of(checkpoint, request.settings)
     if isinstance(stepper, NoteNetwork) and OF_TIME & set(steering.wishes):
         stepper = DrawnTimes(stepper)

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import torch
 
-from midigen.representations.miditok_tokens import MidiTokTokens
-from midigen.representations.parts import Parts
+from midigen.representations.representation import Representation
 from midigen.sampling.constraints import TuneConstraint
 from midigen.sampling.draw import DrawSettings
 from midigen.sampling.lane import Lane
+from midigen.sampling.order import legal_ids
 from midigen.sampling.steering import Steerer
 from midigen.scores.score import Ints
 
@@ -21,15 +21,15 @@ class Guides(NamedTuple):
     settings: DrawSettings
     constraint: TuneConstraint | None
     steerer: Steerer | None
-    keeper: Parts | MidiTokTokens | None = None
-    """What keeps parts in their ranges, and tokens in their order."""
+    ordered: Representation | None = None
+    """Of the rows, if they are kept in order."""
 
     def bend(
         self, lanes: list[Lane], column: int, logits: torch.Tensor, context: Ints, drawn: torch.Tensor
     ) -> torch.Tensor:
         """Return the logits (B, V) of a column as the steering wants them."""
-        if self.keeper is not None:
-            logits = self._keep(self.keeper, lanes, column, logits, drawn)
+        if self.ordered is not None:
+            logits = self._in_order(self.ordered, lanes, column, logits, drawn)
         if self.steerer is None:
             return logits
         bent = [
@@ -40,15 +40,17 @@ class Guides(NamedTuple):
         ]
         return torch.stack([row.double() for row in bent])
 
-    @staticmethod
-    def _keep(
-        keeper: Parts | MidiTokTokens, lanes: list[Lane], column: int, logits: torch.Tensor, drawn: torch.Tensor
+    def _in_order(
+        self, ordered: Representation, lanes: list[Lane], column: int, logits: torch.Tensor, drawn: torch.Tensor
     ) -> torch.Tensor:
+        """Return the logits of what is legal, or all where the network thinks nothing of that possible."""
+        any_range = self.steerer is not None and self.steerer.has_ranges
         logits = logits.clone()
         for index, lane in enumerate(lanes):
-            legal = None if lane.ended else keeper.legal(lane.rows, column, drawn[index].numpy())
+            legal = None if lane.ended else legal_ids(ordered, lane, column, drawn[index].numpy(), any_range=any_range)
             if legal is not None:
-                logits[index].masked_fill_(~torch.from_numpy(legal), -torch.inf)
+                kept = logits[index].where(torch.from_numpy(legal), -torch.inf)
+                logits[index] = kept if bool(torch.isfinite(kept).any()) else logits[index]
         return logits
 
     def advance(self, index: int, lane: Lane) -> None:

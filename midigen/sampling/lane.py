@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from midigen.representations.miditok_time import Place
+from midigen.representations.miditok_tokens import MidiTokTokens
 from midigen.representations.representation import Representation
 from midigen.scores.score import Ints
 
@@ -26,11 +28,18 @@ class Lane:
         self.given = self.count = len(given)
         self.table = np.concatenate([given, np.zeros((len(plan) - 1 - self.given, given.shape[1]), np.int64)])
         self.ended = False
+        self._place = -1, Place()
 
     @property
     def rows(self) -> Ints:
         """The rows so far, (T, K)."""
         return self.table[: self.count]
+
+    def place(self, tokens: MidiTokTokens) -> Place:
+        """Return where the next row stands; it is asked for several times a row, and found once."""
+        if self._place[0] != self.count:
+            self._place = self.count, tokens.place(self.rows)
+        return self._place[1]
 
     def add(self, row: Ints, representation: Representation) -> None:
         """Add a row; one that begins behind the bars that were asked for ends the piece and is left out."""

@@ -14,7 +14,7 @@ from midigen.representations.miditok_tokens import MidiTokTokens
 from midigen.sampling.closing import PULL, STRONG_PULL, Tonalities
 from midigen.sampling.lane import Lane
 from midigen.sampling.rules import PitchTable, Rule
-from midigen.sampling.steering_words import Classes, Tonality
+from midigen.sampling.steering_words import MAJOR_THIRD, MINOR_THIRD, Classes, Tonality
 from midigen.scores.score import TICKS_PER_QUARTER, Ints, Score
 from midigen.scores.statistics import is_drum
 
@@ -40,7 +40,7 @@ class WrittenClose(Rule):
         if lane.last_bar is not None:
             return lane.last_bar - 1
         if lane not in self._bars and self._length is not None and lane.count - lane.given >= self._length - 1:
-            self._bars[lane] = self._tokens.place(lane.rows).bar + 1
+            self._bars[lane] = lane.place(self._tokens).bar + 1
         return self._bars.get(lane)
 
     def _key(self, lane: Lane) -> Tonality:
@@ -50,8 +50,11 @@ class WrittenClose(Rule):
 
     def bias(self, lane: Lane, column: int, context: Ints, drawn: Ints) -> Tensor | None:  # noqa: ARG002
         """See Rule. The last notes before the chord go to the tonic."""
-        place, last = self._tokens.place(lane.rows), self._last_bar(lane)
-        if last is None or column not in self._table.columns or place.bar < last - 1:
+        last = self._last_bar(lane)
+        if last is None or column not in self._table.columns:
+            return None
+        place = lane.place(self._tokens)
+        if place.bar < last - 1:
             return None
         key = self._key(lane)
         is_near = place.line + place.length - place.tick <= TICKS_PER_QUARTER
@@ -60,11 +63,11 @@ class WrittenClose(Rule):
     def is_over(self, lane: Lane) -> bool:
         """See Rule."""
         last = self._last_bar(lane)
-        return last is not None and self._tokens.place(lane.rows).bar >= last
+        return last is not None and lane.place(self._tokens).bar >= last
 
     def finish(self, lane: Lane, score: Score) -> Score:
         """See Rule."""
-        place, last = self._tokens.place(lane.rows), self._last_bar(lane)
+        place, last = lane.place(self._tokens), self._last_bar(lane)
         ahead = 1 if last is None else last - place.bar
         return with_chord(score, place.line + ahead * place.length, place.length, self._key(lane), self._range)
 
@@ -84,18 +87,19 @@ def with_chord(score: Score, line: int, ticks: int, key: Tonality, pitches: tupl
     chord = list[list[int]]()
     pitched = score.where(~is_drum(score))
     pitched = pitched.where(pitched.onset >= pitched.onset.max(initial=0) - HEARD_BARS * ticks)
+    # A piece in minor might close in major as well, but not in both.
+    triad = key.triad_with([key.tonic + (MINOR_THIRD if key.mode == "minor" else MAJOR_THIRD)])
     for part in np.unique(pitched.part).tolist():
         own = pitched.where(pitched.part == part)
-        last = own.where(
-            own.onset + own.duration > min(int((own.onset + own.duration).max()), line) - TICKS_PER_QUARTER
-        )
+        last = own.where(own.onset + own.duration > own.onset.max())
         velocity = int(last.velocity.mean())
-        found = {nearest(pitch, key.triad, pitches) for pitch in last.pitch.tolist()}
+        found = {nearest(pitch, triad, pitches) for pitch in last.pitch.tolist()}
         chord += [[line, ticks, pitch, velocity, part] for pitch in sorted(found)[:MOST_NOTES]]
     if not chord:
         return score
-    lowest = min(chord, key=lambda note: note[2])
-    lowest[2] = nearest(lowest[2], frozenset({key.tonic}), (pitches[0], lowest[2]))
+    bass = min(chord, key=lambda note: note[2])
+    bass[2] = nearest(bass[2], frozenset({key.tonic}), pitches)
+    chord = [note for note in chord if note is bass or note[2] > bass[2]]
     notes = np.append(score.notes, np.array(chord), axis=0)
     return replace(score, **dict(zip(("onset", "duration", "pitch", "velocity", "part"), notes.T, strict=True)))
 

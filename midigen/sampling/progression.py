@@ -47,7 +47,7 @@ class Progression(Rule):
         if isinstance(self._representation, Octuple):
             return self._of_octuple(self._representation, lane, column, drawn)
         if isinstance(self._representation, MidiTokTokens):
-            bar = self._representation.place(lane.rows).bar
+            bar = lane.place(self._representation).bar
             return self._biases[self._chord(bar)] if column in self._table.columns else None
         return self._of_a_voice(lane, column, context)
 
@@ -83,7 +83,7 @@ class Progression(Rule):
 
     def _of_octuple(self, octuple: Octuple, lane: Lane, column: int, drawn: Ints) -> Tensor | None:
         """As of notes; the position comes before the bar, and leads to the next one at least if it lies behind."""
-        bar = octuple.place(lane.rows).bar
+        bar = lane.place(octuple).bar
         if column == 0:
             return self._here_or_next(bar)
         pitch = int(octuple.pitches[0][drawn[0]])
@@ -92,7 +92,7 @@ class Progression(Rule):
         if column == 1:
             if pitch % 12 in self._chord(bar + 1):
                 return None
-            return torch.from_numpy(np.where(octuple.bars_on(lane.rows), self._penalty, 0.0))
+            return torch.from_numpy(np.where(octuple.bars_on(lane.place(octuple)), self._penalty, 0.0))
         return self._where_it_belongs(np.arange(octuple.fields[2].size) - 1, pitch)
 
     def _here_or_next(self, bar: int) -> Tensor:

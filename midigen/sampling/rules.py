@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from midigen.representations.chords import Chords
@@ -56,6 +57,11 @@ class Rule:
         return score
 
 
+def only(is_legal: NDArray[np.bool_]) -> Tensor:
+    """Return the bias, (V,), that forbids all other ids."""
+    return torch.from_numpy(np.where(is_legal, 0.0, -math.inf))
+
+
 def elements_of(representation: Representation) -> list[tuple[int, ...]]:
     """Return the pitches that each id of a pitch column stands for; none for rests and what is struck again."""
     if isinstance(representation, VoiceGrid):
@@ -64,7 +70,7 @@ def elements_of(representation: Representation) -> list[tuple[int, ...]]:
         return list(representation.elements)
     column = pitch_column(representation)
     if isinstance(representation, MidiTokTokens):
-        return [(pitch,) if pitch >= 0 else () for pitch in representation.pitches[column].tolist()]
+        return [(pitch,) if pitch >= 0 else () for pitch in representation.begun.tolist()]
     return [(pitch,) for pitch in range(representation.fields[column].size)]
 
 
@@ -85,6 +91,11 @@ class PitchTable:
     def bias(self, allows: Callable[[int], bool], penalty: float = -math.inf) -> Tensor:
         """Return (V,): the penalty for ids of which a pitch is not allowed."""
         return torch.tensor([0.0 if all(map(allows, element)) else penalty for element in self._elements])
+
+    def pitch(self, index: int, voice: int, context: Ints) -> int:
+        """Return the pitch that an id of a voice of the grid stands for, where it is no rest."""
+        sounding = self.sounding(voice, context)
+        return self._elements[sounding if index == AGAIN and sounding is not None else index][0]
 
     def sounding(self, column: int, context: Ints) -> int | None:
         """Return the id of the pitch that sounds in a voice of the grid."""

@@ -128,8 +128,8 @@ class Bent:
 class Steerer:
     """The rules at work."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        self.rules, self.bent = rules, Bent()
+    def __init__(self, rules: Sequence[Rule], *, has_ranges: bool = False) -> None:
+        self.rules, self.bent, self.has_ranges = rules, Bent(), has_ranges
 
     def bend(self, lane: Lane, column: int, logits: Tensor, context: Ints, drawn: Ints) -> Tensor:
         """Return the logits (V,) of a column of a lane as the rules want them; see Rule for the others."""
@@ -173,12 +173,14 @@ def set_plan(representation: Representation, steering: Steering) -> Representati
     metre = steering.metre
     if isinstance(representation, Notes) and metre is not None:
         quanta = metre.bar_ticks / representation.quantum_ticks
-        if quanta != int(quanta) or metre.bar_ticks > LONGEST_BAR_QUARTERS * TICKS_PER_QUARTER:
+        if tells_metre(representation) and metre.bar_ticks > LONGEST_BAR_QUARTERS * TICKS_PER_QUARTER:
+            raise UsageError(f"--meter {steering.meter} has bars of more than {LONGEST_BAR_QUARTERS} quarters.")
+        if quanta != int(quanta):
             steps = f"{representation.quantum} steps of a {representation.clock.removesuffix('s')}"
             raise UsageError(f"--meter {steering.meter} does not fit the {steps}.")
         representation = replace(representation, bars=(int(quanta),)) if tells_metre(representation) else representation
     if metre is not None and not tells_metre(representation):
-        return replace(representation, written=metre)  # type: ignore[type-var]
+        return written_in(representation, metre)
     if not isinstance(representation, VoiceGrid):
         return representation
     plans = representation.plans
@@ -188,9 +190,14 @@ def set_plan(representation: Representation, steering: Steering) -> Representati
             raise UsageError(f"--meter {steering.meter} has bars that do not fit the grid: take 1 to 8 quarters.")
         plans = tuple(plan for plan in plans if plan.bar == bar) or tuple(_in_bars(plan, bar) for plan in plans)
     if steering.tonality is not None and knows_keys(representation):
-        tonic, mode = steering.tonality
+        tonic, mode, _ = steering.tonality
         plans = tuple(plan._replace(tonic=(tonic - LOWEST) % 12, mode=MODES.index(mode)) for plan in plans)
     return replace(representation, plans=plans)
+
+
+def written_in(representation: Representation, metre: Metre) -> Representation:
+    """Return a representation that tells no metre, its pieces written in one."""
+    return replace(representation, written=metre)  # type: ignore[type-var]
 
 
 def tells_metre(representation: Representation) -> bool:

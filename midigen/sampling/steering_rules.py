@@ -44,7 +44,7 @@ def make_steerer(representation: Representation, steering: Steering, length: int
         made = list(_of_rows(representation, steering, length))
     if steering.repeat_guard is not None:
         made.append(RepeatGuard(representation, steering.repeat_guard))
-    return Steerer(made)
+    return Steerer(made, has_ranges=bool(steering.ranges))
 
 
 def _of_tunes(abc: AbcCharacters, steering: Steering) -> Iterator[Rule]:
@@ -61,14 +61,15 @@ def _of_rows(representation: Representation, steering: Steering, length: int | N
     if classes is not None or steering.ranges:
         opening = key.triad & classes if key is not None and classes is not None else None
         yield PitchMask(representation, classes, steering.ranges, opening or None)
+    if isinstance(representation, MidiTokTokens) and steering.metre is not None:
+        yield TokenMetre(representation, steering.metre)
+    if steering.end:
+        # Before the chords, which it has the better of.
+        yield _close(representation, steering, length)
     if steering.progression:
         yield Progression(representation, steering.progression, _penalty(steering))
     if steering.density is not None:
         yield density_rule(representation, steering.density)
-    if isinstance(representation, MidiTokTokens) and steering.metre is not None:
-        yield TokenMetre(representation, steering.metre)
-    if steering.end:
-        yield _close(representation, steering, length)
 
 
 def _penalty(steering: Steering) -> float:
@@ -89,6 +90,10 @@ def _tune_wishes(characters: str, steering: Steering) -> TuneWishes:
 
 def _close(representation: Representation, steering: Steering, length: int | None) -> Rule:
     def tonality(lane: Lane) -> Tonality:
+        key = key_of(lane)
+        return key if steering.classes is None else key._replace(within=steering.classes)
+
+    def key_of(lane: Lane) -> Tonality:
         if steering.tonality is not None:
             return steering.tonality
         if knows_keys(representation) and (tonic := int(lane.plan[lane.count, TONIC])) != NO_TONIC:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from midigen.errors import UsageError
@@ -53,10 +53,11 @@ Ranges = Mapping[str, tuple[int, int]]
 
 
 class Tonality(NamedTuple):
-    """A tonic, and "major" or "minor"."""
+    """A tonic, "major" or "minor", and the pitch classes that a close keeps to."""
 
     tonic: int
     mode: str
+    within: Classes = frozenset(range(12))
 
     @property
     def scale(self) -> Classes:
@@ -65,8 +66,14 @@ class Tonality(NamedTuple):
 
     @property
     def triad(self) -> Classes:
-        """The pitch classes that the piece may close with."""
-        return above(self.tonic, TRIADS[self.mode])
+        """The pitch classes that the piece may close with; the tonic is always one."""
+        return above(self.tonic, TRIADS[self.mode]) & self.within | {self.tonic}
+
+    def triad_with(self, heard: Iterable[int]) -> Classes:
+        """Return the pitch classes of the triad that go with some pitches of a chord: one third, not both."""
+        thirds = above(self.tonic, (MINOR_THIRD, MAJOR_THIRD))
+        found = thirds & {pitch % 12 for pitch in heard}
+        return self.triad - (thirds - found) if found else self.triad
 
 
 def above(root: int, semitones: tuple[int, ...]) -> Classes:

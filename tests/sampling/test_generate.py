@@ -159,7 +159,7 @@ def test_without_the_prompt_only_what_is_new_is_left_from_its_bar_on(checkpoint:
 def test_a_chord_that_goes_on_from_the_prompt_leaves_only_its_new_notes(notes: Checkpoint) -> None:
     prompt = Score.from_notes([(0, 480, 60, 80, 0), (480, 480, 20, 80, 0)])
     chords = 0
-    for seed in range(40):
+    for seed in range(80):
         (whole,) = compose(notes, length=3, seed=seed, prompt=Prompt(prompt)).scores
         (rest,) = compose(notes, length=3, seed=seed, prompt=Prompt(prompt, is_in_output=False)).scores
         chords += (whole.onset == 480).sum() > 1

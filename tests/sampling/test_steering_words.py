@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from midigen.errors import UsageError
 from midigen.sampling.steering_words import (
     SCALES,
+    Tonality,
     read_chords,
     read_key,
     read_metre,
@@ -29,7 +30,7 @@ from midigen.scores.score import Key
     ],
 )
 def test_keys_are_read_as_musicians_write_them(text: str, key: tuple[int, str]) -> None:
-    assert read_key(text) == key
+    assert read_key(text) == Tonality(*key)
 
 
 def test_the_minor_key_holds_both_sixths_and_both_sevenths() -> None:
@@ -42,13 +43,13 @@ def test_a_signature_has_a_tonic(sharps: int, mode: str, tonic: int) -> None:
 
 
 def test_a_scale_stands_on_the_tonic_of_the_key_and_says_its_mode() -> None:
-    assert read_scale("dorian", read_key("D")) == (frozenset({2, 4, 5, 7, 9, 11, 0}), (2, "minor"))
-    assert read_scale("pentatonic", None) == (frozenset({0, 2, 4, 7, 9}), (0, "major"))
+    assert read_scale("dorian", read_key("D")) == (frozenset({2, 4, 5, 7, 9, 11, 0}), Tonality(2, "minor"))
+    assert read_scale("pentatonic", None) == (frozenset({0, 2, 4, 7, 9}), Tonality(0, "major"))
 
 
 @pytest.mark.parametrize("text", ["A C D E G", "9,0,2,4,7", "a c d e g"])
 def test_a_scale_is_also_a_list_of_pitch_classes_the_tonic_first(text: str) -> None:
-    assert read_scale(text, None) == (frozenset({9, 0, 2, 4, 7}), (9, "minor"))
+    assert read_scale(text, None) == (frozenset({9, 0, 2, 4, 7}), Tonality(9, "minor"))
 
 
 @given(st.sampled_from(sorted(SCALES)), st.integers(0, 11))
@@ -89,3 +90,14 @@ def test_a_metre_has_a_bar() -> None:
 def test_what_is_not_understood_is_said_with_the_option(read, text: str, match: str) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
     with pytest.raises(UsageError, match=match):
         read(text)
+
+
+def test_a_chord_has_one_third_and_keeps_to_the_scale() -> None:
+    minor = read_key("Cm")
+    assert minor.triad == {0, 3, 4, 7}
+    assert minor.triad_with([48, 55]) == {0, 3, 4, 7}
+    assert minor.triad_with([48, 63]) == {0, 3, 7}
+    assert minor.triad_with([64]) == {0, 4, 7}
+    scale, key = read_scale("whole-tone", None)
+    assert key._replace(within=scale).triad == {0, 4}
+    assert Tonality(0, "major", frozenset({2, 4})).triad == {0, 4}

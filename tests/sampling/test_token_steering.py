@@ -6,13 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from midigen.checkpoints.run import Checkpoint
 from midigen.cli.options import TOKENIZERS
 from midigen.errors import UsageError
 from midigen.models.sequence_model import ModelConfig
 from midigen.representations.miditok_tokens import MidiTokTokens
+from midigen.sampling.draw import DrawSettings
 from midigen.sampling.generate import Generated, Prompt, Request, generate
+from midigen.sampling.guides import Guides
+from midigen.sampling.lane import Lane
 from midigen.sampling.last_chord import nearest, with_chord
 from midigen.sampling.steering import Steering
 from midigen.sampling.steering_words import Tonality
@@ -116,12 +120,35 @@ def test_a_piece_ends_with_a_chord_on_the_tonic(model: Checkpoint, wishes: dict[
             assert line == 4 * 1920
 
 
-def test_every_note_is_whole_and_drums_belong_to_the_kit(model: Checkpoint) -> None:
+def test_what_is_drawn_is_legal(model: Checkpoint) -> None:
     tokens = model.representation
     assert isinstance(tokens, MidiTokTokens)
-    for score in compose(model, bars=None, length=200).scores:
-        again, _ = tokens.encode(score)
-        assert tokens.begin_notes(again).sum() == len(set(map(tuple, score.notes[:, [0, 2, 4]].tolist())))
+    rows, plan = tokens.encode(band(9))
+    lane = Lane(np.random.default_rng(0), tokens.make_plan(None, len(rows), np.random.default_rng(0)), rows[:7])
+    guides = Guides(DrawSettings(), None, None, tokens)
+    for column, described in enumerate(tokens.fields):
+        drawn = rows[7, :column]
+        logits = torch.zeros(1, described.size)
+        bent = guides.bend([lane], column, logits, plan[:1], torch.from_numpy(drawn[None]))
+        legal = tokens.legal(rows[:7], tokens.place(rows[:7]), column, drawn)
+        assert torch.isfinite(bent[0]).tolist() == legal.tolist()
+        assert not legal.all()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "pitches"), [(43, 57, [53, 57]), (60, 127, [65, 69, 77]), (0, 127, [41, 69, 77])]
+)
+def test_the_bass_of_the_last_chord_is_the_tonic_in_any_range(low: int, high: int, pitches: list[int]) -> None:
+    notes = [(0, 480, 40, 80, 0), (0, 480, 69, 80, 0), (0, 480, 76, 80, 0)]
+    closed = with_chord(Score.from_notes(notes), 480, 480, Tonality(5, "major"), (low, high))
+    assert closed.pitch[closed.onset == 480].tolist()[0] % 12 == 5
+    assert sorted(closed.pitch[closed.onset == 480].tolist()) == pitches
+
+
+def test_a_piece_in_minor_closes_with_one_third() -> None:
+    notes = [(0, 480, pitch, 80, 0) for pitch in (50, 53, 54, 57)]
+    closed = with_chord(Score.from_notes(notes), 480, 480, Tonality(2, "minor"), (0, 127))
+    assert closed.pitch[closed.onset == 480].tolist() == [50, 53, 57]
 
 
 def test_a_last_chord_is_what_each_part_played_at_the_nearest_pitches() -> None:
@@ -135,7 +162,7 @@ def test_a_last_chord_is_what_each_part_played_at_the_nearest_pitches() -> None:
     ]
     score = Score.from_notes(notes, parts=parts)
     closed = with_chord(score, 1920, 1920, Tonality(0, "major"), (0, 127))
-    assert closed.where(closed.onset == 1920).notes.tolist() == [[1920, 1920, 72, 70, 0], [1920, 1920, 36, 80, 1]]
+    assert closed.where(closed.onset == 1920).notes.tolist() == [[1920, 1920, 72, 70, 0], [1920, 1920, 48, 80, 1]]
     assert int((closed.onset + closed.duration)[closed.onset < 1920].max()) == 1920
 
 
