@@ -135,9 +135,10 @@ class MidiLike(_WithShifts):
         return super().legal(rows, place, column, drawn) & ~(strikes & sounds) & ~(lets_go & ~sounds)
 
     def bars_begun(self, rows: Ints, plan: Ints) -> int:
-        """See Representation. A key may be let go on the line behind the last bar."""
-        last = np.flatnonzero(self.begin_notes(rows))[-1:]
-        return super().bars_begun(rows[: last[0] + 1], plan) if len(last) else min(len(rows), 1)
+        """See Representation. Where keys are but let go on a line, no bar has begun."""
+        place, onsets = self.place(rows), self.onset_ticks(rows)[self.begin_notes(rows)]
+        is_on_line = place.bar > 0 and place.tick == place.line and not (onsets == place.tick).any()
+        return super().bars_begun(rows, plan) - is_on_line
 
     def _whole(self, rows: Ints) -> Ints:
         """Let go of what sounds at the end where the bar ends; what was struck long ago was forgotten, not held."""
