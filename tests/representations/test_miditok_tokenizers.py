@@ -288,7 +288,7 @@ def test_what_is_encoded_is_legal(kind: type[MidiTokTokens], score: Score, chang
 
 
 @EVERY
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 1000))
 def test_what_is_legal_is_a_piece_without_torn_notes(kind: type[MidiTokTokens], seed: int) -> None:
     tokens = kind(velocities=True)
@@ -312,12 +312,12 @@ def test_what_is_cut_off_in_midi_like_sounds_to_the_end_of_its_bar() -> None:
 
 
 @EVERY
-@settings(max_examples=8)
+@settings(max_examples=3)
 @given(seed=st.integers(0, 1000))
 def test_a_place_in_time_is_the_one_of_the_decoded_piece(kind: type[MidiTokTokens], seed: int) -> None:
     tokens = kind()
     rows = ramble(tokens, seed, 40)
-    for stop in range(1, len(rows)):
+    for stop in range(1, len(rows), 3):
         place = tokens.place(rows[:stop])
         decoded = tokens.decode(rows[:stop], no_plan(stop))
         assert place.tick == tokens.onset_ticks(rows[:stop])[-1]
